@@ -1,0 +1,46 @@
+"""Errors of the package: each says what was asked, where it went wrong and what to do instead."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BlupbayesError",
+    "ComparisonError",
+    "DataError",
+    "DatasetError",
+    "FormulaError",
+    "IdentifiabilityError",
+    "NewLevelError",
+    "PriorError",
+]
+
+
+class BlupbayesError(ValueError):
+    """Base of all errors that the package raises on purpose."""
+
+
+class FormulaError(BlupbayesError):
+    """The formula cannot be read, or names something that the data do not have."""
+
+
+class DataError(BlupbayesError):
+    """The data cannot be used as they are."""
+
+
+class IdentifiabilityError(BlupbayesError):
+    """The data cannot tell two parameters of the model apart."""
+
+
+class PriorError(BlupbayesError):
+    """The prior cannot be read, or does not fit the model."""
+
+
+class ComparisonError(BlupbayesError):
+    """The answers to compare do not belong to the same data."""
+
+
+class NewLevelError(BlupbayesError):
+    """New rows hold a level of a grouping factor that the data do not have."""
+
+
+class DatasetError(BlupbayesError):
+    """There is no such data set, or its file is not what the registry says."""

@@ -1,0 +1,328 @@
+"""Order and storage of the random-effect blocks of the mixed model equations.
+
+Eliminating a grouping factor fills in the factors that cross it, and leaves alone those it is nested in.
+So the longest *chain* of nested factors is eliminated first, block-diagonal all the way, and only what
+crosses the chain, the *tail*, is stored dense. A small model is all tail: one dense block is faster there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+__all__ = ["Cross", "Layout", "Link", "arrange"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+DENSE_LIMIT = 128  # up to so many random effects the whole system is one dense block
+SPARSE_FROM = 1_000_000  # couplings with more entries than this are kept sparse where they mostly are zero
+SPARSE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Z_i'W Z_j for two grouping factors, by pairs of levels that occur together.
+
+    ``rows``, ``cols`` (m,): level of i and of j, sorted by row, then column; ``values``: (m, q_i, q_j).
+    """
+
+    rows: Index
+    cols: Index
+    values: Array
+
+    def transposed(self) -> Cross:
+        """The same cross-product seen from the other factor."""
+        order = np.lexsort((self.rows, self.cols))
+        return Cross(self.cols[order], self.rows[order], self.values[order].transpose(0, 2, 1))
+
+    def dense(self, shape: tuple[int, int]) -> Array:
+        """As (J_i q_i, J_j q_j), for the given numbers of levels (J_i, J_j)."""
+        q_i, q_j = self.values.shape[1:]
+        full = np.zeros((shape[0], q_i, shape[1], q_j))
+        full[self.rows, :, self.cols, :] = self.values
+        return full.reshape(shape[0] * q_i, shape[1] * q_j)
+
+
+@dataclass(frozen=True)
+class SparseCoupling:
+    """Coupling of a chain block to the tail, by level: tail columns ``indices`` and ``values`` (nnz, q)."""
+
+    indptr: Index
+    indices: Index
+    values: Array
+    shape: tuple[int, int, int]
+
+    @cached_property
+    def rows(self) -> sp.csr_array:
+        """The same as a sparse matrix (J q, t)."""
+        J, q, t = self.shape
+        counts = np.diff(self.indptr)
+        level = np.repeat(np.arange(J), counts)
+        row = (level[:, None] * q + np.arange(q)).ravel()
+        col = np.repeat(self.indices, q)
+        return sp.csr_array((self.values.ravel(), (row, col)), shape=(J * q, t))
+
+
+@dataclass(frozen=True)
+class Link:
+    """A chain block's coupling to a later one it is nested in: level l meets only level ``ancestor[l]``."""
+
+    position: int
+    ancestor: Index
+    values: Array
+    gather: sp.csr_array
+
+    def add_to(self, target: Array, x: Array) -> None:
+        """Add x (J, a, b) of each level to the row of its ancestor in target (J', a, b)."""
+        target += (self.gather @ x.reshape(len(x), -1)).reshape(target.shape)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One grouping factor of the chain: Z'WZ by level (J, q, q), links to later chain blocks, coupling to the tail."""
+
+    group: int
+    start: int
+    D: Array
+    links: tuple[Link, ...]
+    tail: Array | SparseCoupling  # (J, q, t)
+
+    @property
+    def stop(self) -> int:
+        """End of its rows in the layout's order."""
+        return self.start + int(self.D.shape[0]) * int(self.D.shape[1])
+
+    def view(self, x: Array) -> Array:
+        """Its rows of x (q_total, m) as (J, q, m)."""
+        J, q, _ = self.D.shape
+        return x[self.start : self.stop].reshape(J, q, x.shape[1])
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a grouping factor of the tail stands: ``start`` within the tail, J levels of q coefficients."""
+
+    group: int
+    start: int
+    J: int
+    q: int
+
+    @property
+    def slice(self) -> slice:
+        """Its rows within the tail."""
+        return slice(self.start, self.start + self.J * self.q)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Z'WZ in the order of elimination: a chain of nested blocks, then a dense tail.
+
+    ``A``: (t, t), the tail's own cross-product. ``offsets``: first row of each grouping factor, in the
+    order of the model's groups.
+    """
+
+    chain: tuple[Block, ...]
+    tail: tuple[Span, ...]
+    A: Array
+    offsets: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
+
+    @property
+    def tail_start(self) -> int:
+        """First row of the tail."""
+        return self.chain[-1].stop if self.chain else 0
+
+    @property
+    def size(self) -> int:
+        """q, the number of random effects."""
+        return self.tail_start + len(self.A)
+
+    def split(self, x: Array) -> tuple[Array, ...]:
+        """x (q, m) in the layout's order -> one (J, q_k, m) per grouping factor, in the model's order."""
+        return tuple(
+            x[o : o + J * q].reshape(J, q, x.shape[1]) for o, (J, q) in zip(self.offsets, self.shapes, strict=True)
+        )
+
+    def join(self, parts: Sequence[Array]) -> Array:
+        """One (J, q_k, m) per grouping factor, in the model's order -> (q, m) in the layout's order."""
+        x = np.empty((self.size, parts[0].shape[2]))
+        for o, part in zip(self.offsets, parts, strict=True):
+            x[o : o + part.shape[0] * part.shape[1]] = part.reshape(-1, part.shape[2])
+        return x
+
+    def multiply(self, x: Array) -> Array:
+        """Z'WZ x, for x (q, m)."""
+        out = np.empty_like(x)
+        x_tail = x[self.tail_start :]
+        out[self.tail_start :] = self.A @ x_tail
+        for block in self.chain:
+            block.view(out)[...] = block.D @ block.view(x)
+        for block in self.chain:
+            mine = block.view(x)
+            for link in block.links:
+                other = self.chain[link.position]
+                block.view(out)[...] += link.values @ other.view(x)[link.ancestor]
+                link.add_to(other.view(out), link.values.transpose(0, 2, 1) @ mine)
+            block.view(out)[...] += tail_times(block.tail, x_tail)
+            out[self.tail_start :] += tail_transposed_times(block.tail, mine)
+        return out
+
+    def describe(self) -> str:
+        """The storage in words, a line per block."""
+        lines = [f"chain: group {b.group}, {len(b.D)} blocks of {b.D.shape[1]}" for b in self.chain]
+        lines += [f"tail (dense): group {s.group}, {s.J} x {s.q}" for s in self.tail]
+        return "\n".join(lines)
+
+
+def tail_times(G: Array | SparseCoupling, x: Array) -> Array:
+    """G x for x (t, m) -> (J, q, m)."""
+    if isinstance(G, SparseCoupling):
+        J, q, _ = G.shape
+        return np.asarray((G.rows @ x).reshape(J, q, x.shape[1]))
+    return G @ x
+
+
+def tail_transposed_times(G: Array | SparseCoupling, x: Array) -> Array:
+    """G'x for x (J, q, m) -> (t, m)."""
+    flat = x.reshape(-1, x.shape[2])
+    if isinstance(G, SparseCoupling):
+        return np.asarray(G.rows.T @ flat)
+    return G.reshape(len(flat), -1).T @ flat
+
+
+def nested_chain(shapes: Sequence[tuple[int, int]], nested: Mapping[tuple[int, int], bool]) -> tuple[int, ...]:
+    """The chain of groups, each nested in all later ones, that leaves the smallest tail."""
+
+    def extend(chain: tuple[int, ...]) -> list[tuple[int, ...]]:
+        more = [
+            extend((*chain, j))
+            for j in range(len(shapes))
+            if j not in chain and all(nested.get((i, j), False) for i in chain)
+        ]
+        return [chain, *(c for longer in more for c in longer)]
+
+    chains = [c for k in range(len(shapes)) for c in extend((k,))]
+    return max(chains, key=lambda c: (sum(shapes[k][0] * shapes[k][1] for k in c), shapes[c[0]][0]))
+
+
+def arrange(diagonals: Sequence[Array], crosses: Mapping[tuple[int, int], Cross]) -> Layout:
+    """Order the blocks and choose their storage.
+
+    Parameters
+    ----------
+    diagonals : sequence of array
+        Z_k'W Z_k by level, (J_k, q_k, q_k), one per grouping factor.
+    crosses : mapping
+        (i, j), i < j -> Cross.
+    """
+    shapes = tuple((len(D), D.shape[1]) for D in diagonals)
+    both = dict(crosses) | {(j, i): c.transposed() for (i, j), c in crosses.items()}
+    if sum(J * q for J, q in shapes) <= DENSE_LIMIT:
+        return assemble((), shapes, diagonals, both)
+    nested = {(i, j): len(c.rows) == shapes[i][0] for (i, j), c in both.items()}
+    chain = nested_chain(shapes, nested)
+    if len(chain) > 1 and too_wide(chain, shapes):
+        chain = chain[:1]
+    return assemble(chain, shapes, diagonals, both)
+
+
+def too_wide(chain: tuple[int, ...], shapes: Sequence[tuple[int, int]]) -> bool:
+    """Whether the chain's couplings to the tail are too large to be dense, as a chain of several blocks needs."""
+    tail = sum(J * q for k, (J, q) in enumerate(shapes) if k not in chain)
+    return sum(shapes[k][0] * shapes[k][1] for k in chain) * tail > 20 * SPARSE_FROM
+
+
+def assemble(
+    chain: tuple[int, ...],
+    shapes: tuple[tuple[int, int], ...],
+    diagonals: Sequence[Array],
+    both: Mapping[tuple[int, int], Cross],
+) -> Layout:
+    """Build the layout for a given chain."""
+    starts = np.cumsum([0, *(shapes[k][0] * shapes[k][1] for k in chain)])
+    spans, t = [], 0
+    for k, (J, q) in enumerate(shapes):
+        if k not in chain:
+            spans.append(Span(k, t, J, q))
+            t += J * q
+    blocks = tuple(
+        Block(
+            k,
+            int(starts[i]),
+            diagonals[k],
+            tuple(link(i, j, chain, shapes, both) for j in range(i + 1, len(chain))),
+            coupling(k, spans, t, shapes, both, sparse_allowed=len(chain) == 1),
+        )
+        for i, k in enumerate(chain)
+    )
+    offsets = {b.group: b.start for b in blocks} | {s.group: int(starts[-1]) + s.start for s in spans}
+    return Layout(
+        blocks, tuple(spans), tail_product(spans, t, diagonals, both), tuple(offsets[k] for k in range(len(shapes))), shapes
+    )
+
+
+def link(
+    i: int, j: int, chain: tuple[int, ...], shapes: Sequence[tuple[int, int]], both: Mapping[tuple[int, int], Cross]
+) -> Link:
+    """Coupling of the i-th chain block to the j-th, in which it is nested."""
+    cross = both[chain[i], chain[j]]
+    J, J_up = shapes[chain[i]][0], shapes[chain[j]][0]
+    gather = sp.csr_array((np.ones(J), (cross.cols, np.arange(J))), shape=(J_up, J))
+    return Link(j, cross.cols, cross.values, gather)
+
+
+def coupling(
+    k: int,
+    spans: Sequence[Span],
+    t: int,
+    shapes: Sequence[tuple[int, int]],
+    both: Mapping[tuple[int, int], Cross],
+    *,
+    sparse_allowed: bool,
+) -> Array | SparseCoupling:
+    """Z_k'W Z_tail, dense (J, q, t) or sparse."""
+    J, q = shapes[k]
+    nnz = sum(len(both[k, s.group].rows) * s.q for s in spans)
+    if sparse_allowed and J * q * t > SPARSE_FROM and nnz < SPARSE_SHARE * J * t:
+        return sparse_coupling(k, spans, t, shapes, both)
+    parts = [both[k, s.group].dense((J, s.J)).reshape(J, q, s.J * s.q) for s in spans]
+    return np.concatenate(parts, axis=2) if parts else np.zeros((J, q, 0))
+
+
+def sparse_coupling(
+    k: int, spans: Sequence[Span], t: int, shapes: Sequence[tuple[int, int]], both: Mapping[tuple[int, int], Cross]
+) -> SparseCoupling:
+    """Z_k'W Z_tail by level, the tail columns of each level ascending."""
+    J, q = shapes[k]
+    levels, columns, values = [], [], []
+    for s in spans:
+        c = both[k, s.group]
+        levels.append(np.repeat(c.rows, s.q))
+        columns.append((s.start + c.cols[:, None] * s.q + np.arange(s.q)).ravel())
+        values.append(c.values.transpose(0, 2, 1).reshape(-1, q))
+    level, column, value = np.concatenate(levels), np.concatenate(columns), np.concatenate(values)
+    order = np.lexsort((column, level))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=J))]).astype(np.intp)
+    return SparseCoupling(indptr, column[order].astype(np.intp), np.ascontiguousarray(value[order]), (J, q, t))
+
+
+def tail_product(
+    spans: Sequence[Span], t: int, diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
+) -> Array:
+    """Z_tail'W Z_tail, dense (t, t)."""
+    A = np.zeros((t, t))
+    for s in spans:
+        level = np.arange(s.J)
+        block = A[s.slice, s.slice].reshape(s.J, s.q, s.J, s.q)
+        block[level, :, level, :] = diagonals[s.group]
+        A[s.slice, s.slice] = block.reshape(s.J * s.q, s.J * s.q)
+        for other in spans:
+            if other.group != s.group:
+                A[s.slice, other.slice] = both[s.group, other.group].dense((s.J, other.J))
+    return A

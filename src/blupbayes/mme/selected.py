@@ -1,0 +1,130 @@
+"""Selected inverse: the level blocks of W and N, without forming either.
+
+Only the blocks on the pattern of the chain are followed (Takahashi's recursion, from the tail backwards);
+they are Henderson's prediction-error variances [E-PEV] and the score of the criteria [E-SCORE].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.mme.layout import Block, Layout, Link, Span, SparseCoupling
+
+__all__ = ["Eliminated", "Selected", "selected_blocks", "transpose"]
+
+Array = NDArray[np.float64]
+WELL_DETERMINED = 1e-4  # N of a tail group is read from C where the diagonal of T'Z'ZT exceeds this
+SMALL_TAIL = 300
+
+
+def transpose(x: Array) -> Array:
+    """Transpose every level's block: (J, a, b) -> (J, b, a)."""
+    return x.transpose(0, 2, 1)
+
+
+@dataclass(frozen=True)
+class Eliminated:
+    """A chain block after the earlier ones are eliminated: D (J, q, q), W (J, q, q) and what couples it to later ones."""
+
+    block: Block
+    D: Array
+    W: Array
+    links: tuple[Link, ...]
+    tail: Array | SparseCoupling
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Level blocks of one grouping factor, each (J, q, q): of W [E-PEV] and of N [E-SCORE]."""
+
+    W: Array
+    N: Array
+
+
+def selected_blocks(
+    layout: Layout, T: tuple[Array, ...], chain: Sequence[Eliminated], N: Array, C: Array, W: Array, full: Array | None
+) -> tuple[Selected, ...]:
+    """Level blocks of W and N, one Selected per group, in the model's order.
+
+    N, C and W (t, t) are the tail's, as in Factor; ``full`` is N of the whole system where it is all tail.
+    """
+    found = {s.group: tail_blocks(s, layout, T[s.group], N, C, W, full) for s in layout.tail}
+    later: list[Later] = []
+    for position in range(len(chain) - 1, -1, -1):
+        e = chain[position]
+        Y, column = coupled(e, later, W, keep=position > 0)
+        mine = e.W + e.W @ Y @ e.W
+        K = np.eye(e.D.shape[1]) - e.D @ e.W
+        found[e.block.group] = Selected(mine, K @ e.D - K @ Y @ transpose(K))
+        if column is not None:
+            later.insert(0, Later(position, mine, column[0], column[1]))
+    return tuple(found[k] for k in range(len(T)))
+
+
+def tail_blocks(
+    span: Span, layout: Layout, T: Array, N: Array, C: Array, W: Array, full: Array | None
+) -> Selected:
+    """Level blocks of one group of the tail."""
+    here = (span.slice, span.slice)
+    mine = level_diagonal(W[here], span)
+    if full is not None:
+        return Selected(mine, level_diagonal(full[here], span))
+    D = level_diagonal(layout.A[here], span)
+    strength = np.min(np.diag(T) ** 2 * np.mean(np.diagonal(D, axis1=1, axis2=2), axis=0))
+    if len(N) > SMALL_TAIL and strength > WELL_DETERMINED:
+        inv = np.linalg.inv(T)
+        return Selected(mine, inv.T @ (np.eye(span.q) - level_diagonal(C[here], span)) @ inv)
+    rows = N[span.slice]
+    product = (rows @ W).reshape(span.J, span.q, -1)
+    return Selected(mine, level_diagonal(N[here], span) - product @ transpose(rows.reshape(product.shape)))
+
+
+@dataclass(frozen=True)
+class Later:
+    """W between a chain block, its ancestors (by position) and the tail, for the blocks before it."""
+
+    position: int
+    W: Array
+    ancestors: dict[int, Array]
+    tail: Array
+
+
+def level_diagonal(M: Array, span: Span) -> Array:
+    """Level blocks (J, q, q) on the diagonal of M (J q, J q)."""
+    level = np.arange(span.J)
+    return np.asarray(M.reshape(span.J, span.q, span.J, span.q)[level, :, level, :])
+
+
+def coupled(
+    e: Eliminated, later: Sequence[Later], W_tail: Array, *, keep: bool
+) -> tuple[Array, tuple[dict[int, Array], Array] | None]:
+    """Y_l = C_l W_later C_l' of every level (J, q, q), C_l being its coupling to all that is eliminated later.
+
+    With ``keep`` also the columns -W_l C_l W_later that the blocks before it need (Takahashi's recursion).
+    """
+    if isinstance(e.tail, SparseCoupling):
+        from blupbayes.mme.kernels import level_forms
+
+        return level_forms(W_tail, e.tail.indptr, e.tail.indices, e.tail.values), None
+    by_position = {x.position: x for x in later}
+    H_tail = e.tail @ W_tail
+    H = {link.position: e.tail @ transpose(by_position[link.position].tail[link.ancestor]) for link in e.links}
+    for i in e.links:
+        H_tail = H_tail + i.values @ by_position[i.position].tail[i.ancestor]
+        for j in e.links:
+            near, far = sorted((i, j), key=lambda link: link.position)
+            if near is far:
+                pair = by_position[near.position].W[near.ancestor]
+            else:
+                pair = by_position[near.position].ancestors[far.position][near.ancestor]
+            H[j.position] = H[j.position] + i.values @ (pair if i is near else transpose(pair))
+    Y = H_tail @ transpose(e.tail)
+    for link in e.links:
+        Y = Y + H[link.position] @ transpose(link.values)
+    if not keep:
+        return Y, None
+    return Y, ({p: -(e.W @ h) for p, h in H.items()}, -(e.W @ H_tail))

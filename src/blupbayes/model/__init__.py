@@ -1,0 +1,1 @@
+"""What is asked: formula, covariance structure, prior and design. Knows no estimation."""
