@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.mme.factor import Factor, cholesky, factorize
+from blupbayes.mme.factor import Factor, factorize
+from blupbayes.mme.linalg import cholesky
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["Derivatives", "Evaluation", "derivatives", "evaluate", "read_border", "scoring_step"]
@@ -42,16 +43,14 @@ class Border:
 
 def read_border(statistics: Statistics, factor: Factor) -> Border:
     """Solve for the fixed effects [E-GLS] and the residual [E-PLS]."""
-    c, r = statistics.ZQe, statistics.rank
-    b, v = factor.solve(c)
-    inner = c.T @ b
-    S = np.eye(r) - inner[:r, :r]
-    s = -inner[:r, r]
+    r = statistics.rank
+    b, v, inner = factor.border
+    S, s = inner[:r, :r], inner[:r, r]
     L = cholesky(S)
     L_inv = np.linalg.inv(L)
     S_inv = L_inv.T @ L_inv
     g = S_inv @ s
-    r2 = statistics.ee - float(inner[r, r]) - float(s @ g)
+    r2 = float(inner[r, r]) - float(s @ g)
     return Border(b, v, S, S_inv, g, r2, 2.0 * float(np.log(np.diag(L)).sum()))
 
 
@@ -107,7 +106,7 @@ def evaluate(statistics: Statistics, theta: Array, method: str = "REML") -> Eval
     Evaluation
     """
     theta = np.asarray(theta, dtype=float)
-    factor = factorize(statistics.layout, statistics.factors(theta))
+    factor = factorize(statistics, statistics.factors(theta))
     border = read_border(statistics, factor)
     m = statistics.n_obs - (statistics.rank if method == "REML" else 0)
     sigma2 = max(border.r2, 0.0) / m if statistics.sigma is None else statistics.sigma**2
@@ -163,11 +162,11 @@ class _Reader:
         """Level blocks of Z'PZ per group (J, q, q), P the method's own projection."""
         at = self.at
         if at.method == "ML":
-            return tuple(chosen.N for chosen in at.factor.selected)
+            return at.factor.N_levels
         parts = at.statistics.layout.split(at.border.v[:, : at.statistics.rank])
         return tuple(
-            chosen.N - (Y @ at.border.S_inv) @ Y.transpose(0, 2, 1)
-            for chosen, Y in zip(at.factor.selected, parts, strict=True)
+            N - (Y @ at.border.S_inv) @ Y.transpose(0, 2, 1)
+            for N, Y in zip(at.factor.N_levels, parts, strict=True)
         )
 
     @cached_property
@@ -199,11 +198,7 @@ class _Reader:
     def information(self) -> Array:
         """x_i'Z'P Z x_j (m, m), the average-information matrix before scaling."""
         x = self.moved
-        if self.at.factor.full is not None:
-            Nx = self.at.factor.full @ x
-        else:
-            Nx = self.at.factor.solve(self.at.statistics.layout.multiply(x))[1]
-        return x.T @ (Nx - self.projected(x))
+        return x.T @ (self.at.factor.information(x) - self.projected(x))
 
     def directions(self, *, of_T: bool) -> list[tuple[list[int], Array]]:
         """Places in theta and dOmega/dtheta_i (m_k, q, q) per group; with ``of_T`` false, theta is Omega itself."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError
 from blupbayes.mme.criterion import Derivatives, Evaluation, derivatives, evaluate, scoring_step
 from blupbayes.mme.statistics import Statistics
-from blupbayes.mme.trust_region import Step, trust_region_step
+from blupbayes.mme.trust_region import Step, newton_decrement, trust_region_step
 from blupbayes.model.covariance import semidefinite_cholesky
 
 __all__ = ["Certificate", "Estimate", "estimate"]
@@ -326,7 +326,7 @@ def estimate(statistics: Statistics, method: str = "REML", start: Array | None =
     found = multipliers(statistics, search.here, search.slope)
     certificate = Certificate(
         gradient=float(np.abs(search.gradient).max()),
-        newton_decrement=max(trust_region_step(search.gradient, search.hessian, np.inf).decrease, 0.0),
+        newton_decrement=newton_decrement(search.gradient, search.hessian),
         multipliers=found,
         n_factorizations=search.n_factorizations,
         n_evaluations=search.n_evaluations,

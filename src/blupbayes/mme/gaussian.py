@@ -64,7 +64,7 @@ class GaussianPosterior:
     @cached_property
     def cond_cov(self) -> tuple[Array, ...]:
         """Var(b | y, beta, variances) by level, (J, q, q) per group: lme4's condVar."""
-        return tuple(self.sigma**2 * s.W for s in self.factor.selected)
+        return tuple(self.sigma**2 * W for W in self.factor.W_levels)
 
     @cached_property
     def pev(self) -> tuple[Array, ...]:
@@ -128,7 +128,7 @@ def posterior(
     DataError
         If kappa is negative or not a number.
     """
-    return read_posterior(statistics, factorize(statistics.layout, T), sigma, kappa, mean)
+    return read_posterior(statistics, factorize(statistics, T), sigma, kappa, mean)
 
 
 def read_posterior(
@@ -213,5 +213,5 @@ def kappa_path(
     statistics: Statistics, T: tuple[Array, ...], sigma: float, kappas: Iterable[float], mean: float | Array = 0.0
 ) -> Iterator[GaussianPosterior]:
     """The posterior along kappa [E-RATE]: first order in kappa towards Henderson's solution."""
-    factor = factorize(statistics.layout, T)
+    factor = factorize(statistics, T)
     return (read_posterior(statistics, factor, sigma, kappa, mean) for kappa in kappas)

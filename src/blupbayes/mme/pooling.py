@@ -56,7 +56,7 @@ def pooling_path(
 
 
 def _at(statistics: Statistics, T: tuple[Array, ...], sigma: float, tau: float) -> PathPoint:
-    if tau**2 * largest_strength(statistics, T) > STRONG:
+    if statistics.core is None and tau**2 * largest_strength(statistics, T) > STRONG:
         return no_pooling(statistics, T, sigma, tau)
     g = posterior(statistics, tuple(tau * t for t in T), sigma)
     b_sd = tuple(np.sqrt(np.maximum(np.diagonal(c, axis1=1, axis2=2), 0.0)) for c in g.pev)

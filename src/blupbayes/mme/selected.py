@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from blupbayes.mme.layout import Block, Layout, Link, Span, SparseCoupling
 
-__all__ = ["Eliminated", "Selected", "selected_blocks", "transpose"]
+__all__ = ["Eliminated", "Selected", "level_diagonal", "selected_blocks", "transpose"]
 
 Array = NDArray[np.float64]
 WELL_DETERMINED = 1e-4  # N of a tail group is read from C where the diagonal of T'Z'ZT exceeds this
@@ -46,13 +46,13 @@ class Selected:
 
 
 def selected_blocks(
-    layout: Layout, T: tuple[Array, ...], chain: Sequence[Eliminated], N: Array, C: Array, W: Array, full: Array | None
+    layout: Layout, T: tuple[Array, ...], chain: Sequence[Eliminated], N: Array, C: Array, W: Array
 ) -> tuple[Selected, ...]:
     """Level blocks of W and N, one Selected per group, in the model's order.
 
-    N, C and W (t, t) are the tail's, as in Factor; ``full`` is N of the whole system where it is all tail.
+    N, C and W (t, t) are the tail's, as in BlockedFactor.
     """
-    found = {s.group: tail_blocks(s, layout, T[s.group], N, C, W, full) for s in layout.tail}
+    found = {s.group: tail_blocks(s, layout, T[s.group], N, C, W) for s in layout.tail}
     later: list[Later] = []
     for position in range(len(chain) - 1, -1, -1):
         e = chain[position]
@@ -65,14 +65,10 @@ def selected_blocks(
     return tuple(found[k] for k in range(len(T)))
 
 
-def tail_blocks(
-    span: Span, layout: Layout, T: Array, N: Array, C: Array, W: Array, full: Array | None
-) -> Selected:
+def tail_blocks(span: Span, layout: Layout, T: Array, N: Array, C: Array, W: Array) -> Selected:
     """Level blocks of one group of the tail."""
     here = (span.slice, span.slice)
     mine = level_diagonal(W[here], span)
-    if full is not None:
-        return Selected(mine, level_diagonal(full[here], span))
     D = level_diagonal(layout.A[here], span)
     strength = np.min(np.diag(T) ** 2 * np.mean(np.diagonal(D, axis1=1, axis2=2), axis=0))
     if len(N) > SMALL_TAIL and strength > WELL_DETERMINED:

@@ -20,11 +20,13 @@ from scipy.linalg import solve_triangular
 from blupbayes.mme.layout import Cross, Layout, arrange
 from blupbayes.model.covariance import Template
 
-__all__ = ["GroupStatistics", "Statistics", "reduce"]
+__all__ = ["Core", "GroupStatistics", "Statistics", "reduce"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+DEPENDENT = 1e-15  # eigenvalues of Z'Z with unit columns below q times this are rounding
+ROUNDING = 1e-12  # of a unit vector: what is left of it after projection is rounding
 RANK_TOLERANCE = 1e-11  # a column is aliased if what the earlier ones leave of it is below this share of its norm
 
 
@@ -76,6 +78,19 @@ class GroupStatistics:
 
 
 @dataclass(frozen=True)
+class Core:
+    """A small model in orthonormal coordinates of the range of Z = U root (dense.py).
+
+    ``root`` (k, q), root'root = Z'WZ; ``root_a`` (k, q + r + 1): [root U'[Q e]]; ``within`` (r + 1, r + 1):
+    [Q e]'(I - U U')[Q e], summed from the rows themselves, so that nothing cancels.
+    """
+
+    root: Array
+    root_a: Array
+    within: Array
+
+
+@dataclass(frozen=True)
 class Statistics:
     """All that the data say about the model, free of n.
 
@@ -101,6 +116,8 @@ class Statistics:
         Z'WZ in the order of elimination.
     ZQe : array (q, r + 1)
         Z'W^(1/2)[Q e], rows in the layout's order.
+    core : Core or None
+        Orthonormal coordinates, for models small enough to be one dense block.
     """
 
     n_obs: int
@@ -114,6 +131,7 @@ class Statistics:
     groups: tuple[GroupStatistics, ...]
     layout: Layout
     ZQe: Array
+    core: Core | None
 
     @property
     def rank(self) -> int:
@@ -210,6 +228,46 @@ def cross_product(codes_i: Index, codes_j: Index, J_j: int, left: Array, right: 
     return Cross((pairs // J_j).astype(np.intp), (pairs % J_j).astype(np.intp), values)
 
 
+def dense_core(layout: Layout, columns: Sequence[Array], codes: Sequence[Index], Qe: Array) -> Core | None:
+    """Orthonormal coordinates of the range of Z, where the layout is one dense block; None elsewhere.
+
+    Z is scaled to unit columns first, so that a direction is dropped for being dependent, never for its units.
+    """
+    if layout.chain:
+        return None
+    n, q = len(Qe), layout.size
+    column = np.concatenate(
+        [o + c[:, None] * Z.shape[1] + np.arange(Z.shape[1]) for o, c, Z in zip(layout.offsets, codes, columns, strict=True)],
+        axis=1,
+    )
+    Z = sp.csr_array((np.concatenate(columns, axis=1).ravel(), column.ravel(), np.arange(n + 1) * column.shape[1]), (n, q))
+    length = np.sqrt(layout.A.diagonal())
+    length[length == 0] = 1.0
+    values, vectors = np.linalg.eigh(layout.A / np.outer(length, length))
+    kept = values > DEPENDENT * q
+    vectors, roots = vectors[:, kept], np.sqrt(values[kept])
+    from_U = vectors / roots / length[:, None]  # U = Z from_U
+    a, left = np.zeros((len(roots), Qe.shape[1])), Qe
+    for _ in range(2):
+        step = from_U.T @ (Z.T @ left)
+        a, left = a + step, left - Z @ (from_U @ step)
+    left = without_rounding(left)
+    root = (vectors * roots).T * length
+    return Core(root, np.asfortranarray(np.hstack([root, a])), left.T @ left)
+
+
+def without_rounding(left: Array) -> Array:
+    """[Q e] outside the range of Z, (n, r + 1), with combinations of Q that lie inside set to exactly nothing."""
+    r = left.shape[1] - 1
+    if not r:
+        return left
+    _, s, Vt = np.linalg.svd(np.linalg.qr(left[:, :r], mode="r"))
+    inside = Vt[np.sum(s > ROUNDING) :]
+    out = left.copy()
+    out[:, :r] -= (left[:, :r] @ inside.T) @ inside
+    return out
+
+
 def reduce(design: DesignLike) -> Statistics:
     """Visit the rows once: Design -> Statistics [E-MODEL].
 
@@ -265,4 +323,5 @@ def reduce(design: DesignLike) -> Statistics:
         ),
         layout=layout,
         ZQe=layout.join(ZQe),
+        core=dense_core(layout, columns, [g.codes for g in design.groups], Qe),
     )

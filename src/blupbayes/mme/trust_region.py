@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Step", "trust_region_step"]
+__all__ = ["Step", "newton_decrement", "trust_region_step"]
 
 Array = NDArray[np.float64]
 FLAT = 1e-13  # curvature below this share of the largest is rounding
@@ -47,6 +47,14 @@ def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Step:
         z = _on_boundary(np.where(flat, 0.0, g), values, radius)
     decrease = -float(g @ z + 0.5 * values @ z**2)
     return Step(vectors @ z, decrease, newton)
+
+
+def newton_decrement(gradient: Array, hessian: Array) -> float:
+    """How much lower the quadratic model's stationary point is, g'H^-1 g / 2, over the directions of curvature."""
+    values, vectors = np.linalg.eigh(hessian)
+    curved = np.abs(values) > FLAT * max(float(np.abs(values).max(initial=0.0)), 1e-300)
+    g = (vectors.T @ gradient)[curved]
+    return float(0.5 * np.sum(g**2 / np.abs(values[curved])))
 
 
 def _on_boundary(g: Array, values: Array, radius: float) -> Array:
