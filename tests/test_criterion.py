@@ -6,7 +6,8 @@ from oracle import gradient
 from random_models import KINDS
 from test_gaussian import case
 
-from blupbayes.mme.criterion import derivatives, evaluate, scoring_step
+from blupbayes.mme.criterion import evaluate
+from blupbayes.mme.derivatives import derivatives, scoring_step
 
 METHODS = ("ML", "REML")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from blupbayes.mme.layout import Layout, Span
 from blupbayes.mme.linalg import Lam_times, cholesky, lower_solve, scaled, symmetric_inverse
-from blupbayes.mme.selected import level_diagonal
+from blupbayes.mme.selected import level_blocks
 from blupbayes.mme.statistics import Core, Statistics
 
 __all__ = ["DenseFactor", "eliminate_dense"]
@@ -72,15 +72,12 @@ class DenseFactor:
     @property
     def N_levels(self) -> tuple[Array, ...]:
         """Level blocks (J, q, q) of N."""
-        return self._levels(self.full)
+        return level_blocks(self.full, self.layout)
 
     @cached_property
     def W_levels(self) -> tuple[Array, ...]:
         """Level blocks (J, q, q) of W."""
-        return self._levels(scaled(self.layout.tail, self.C, self.T, transposed=False))
-
-    def _levels(self, M: Array) -> tuple[Array, ...]:
-        return tuple(level_diagonal(M[s.slice, s.slice], s) for s in self.layout.tail)
+        return level_blocks(scaled(self.layout.tail, self.C, self.T, transposed=False), self.layout)
 
     def noise(self, rng: np.random.Generator, n: int) -> Array:
         """Draws (q, n) from N(0, W)."""

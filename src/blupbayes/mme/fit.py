@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
-from blupbayes.mme.criterion import Derivatives, Evaluation, derivatives, evaluate, scoring_step
+from blupbayes.mme.criterion import Evaluation, evaluate
+from blupbayes.mme.derivatives import Derivatives, derivatives, scoring_step
 from blupbayes.mme.statistics import Statistics
 from blupbayes.mme.trust_region import Step, newton_decrement, trust_region_step
 from blupbayes.model.covariance import semidefinite_cholesky

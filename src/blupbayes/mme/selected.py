@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from blupbayes.mme.layout import Block, Layout, Link, Span, SparseCoupling
 
-__all__ = ["Eliminated", "Selected", "level_diagonal", "selected_blocks", "transpose"]
+__all__ = ["Eliminated", "Selected", "level_blocks", "level_diagonal", "selected_blocks", "transpose"]
 
 Array = NDArray[np.float64]
 WELL_DETERMINED = 1e-4  # N of a tail group is read from C where the diagonal of T'Z'ZT exceeds this
@@ -43,6 +43,12 @@ class Selected:
 
     W: Array
     N: Array
+
+
+def level_blocks(M: Array, layout: Layout) -> tuple[Array, ...]:
+    """Level blocks (J, q, q) on the diagonal of M (q_total, q_total), one array per group."""
+    spans = (Span(k, o, J, q) for k, (o, (J, q)) in enumerate(zip(layout.offsets, layout.shapes, strict=True)))
+    return tuple(level_diagonal(M[s.slice, s.slice], s) for s in spans)
 
 
 def selected_blocks(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -75,6 +76,16 @@ class GroupStatistics:
     names: tuple[str, ...]
     template: Template
     scale: Array
+
+
+@dataclass(frozen=True)
+class Places:
+    """A Template (model/covariance.py) with its positions as index arrays (m_k,)."""
+
+    size: int
+    rows: Index
+    cols: Index
+    index: Index
 
 
 @dataclass(frozen=True)
@@ -148,14 +159,27 @@ class Statistics:
         """Free entries of all T_k."""
         return sum(len(g.template.index) for g in self.groups)
 
-    @property
+    @cached_property
+    def templates(self) -> tuple[Places, ...]:
+        """The groups' templates with their positions as arrays."""
+        return tuple(
+            Places(g.template.size, *(np.array(x, dtype=np.intp) for x in (g.template.rows, g.template.cols, g.template.index)))
+            for g in self.groups
+        )
+
+    @cached_property
     def log_det_R(self) -> float:
         """log|det| of the kept columns of R."""
         return float(np.sum(np.log(np.abs(np.diag(self.R[:, self.kept])))))
 
     def factors(self, theta: Array) -> tuple[Array, ...]:
         """T_k (q_k, q_k) of every grouping factor, relative to sigma."""
-        return tuple(g.template.matrix(theta) for g in self.groups)
+        out = []
+        for t in self.templates:
+            T = np.zeros((t.size, t.size))
+            T[t.rows, t.cols] = theta[t.index]
+            out.append(T)
+        return tuple(out)
 
 
 def independent_columns(X: Array) -> Index:
