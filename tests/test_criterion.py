@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from oracle import gradient
-from random_models import KINDS
-from test_gaussian import case
 
 from blupbayes.mme.criterion import evaluate
 from blupbayes.mme.derivatives import derivatives, scoring_step
+from oracle import gradient
+from random_models import KINDS
+from test_gaussian import case
 
 METHODS = ("ML", "REML")
 
@@ -25,7 +25,9 @@ def test_criterion_and_gradient(kind, method, zero, storage):
     d, statistics, theta = case(kind, seed=1, zero=zero)
     at = evaluate(statistics, theta, method)
     criterion, sigma = d.profiled(theta, method)
-    assert at.criterion == pytest.approx(float(np.real(criterion)), rel=1e-10)  # log-determinants, condition ~1e3
+    assert at.criterion == pytest.approx(
+        float(np.real(criterion)), rel=1e-10
+    )  # log-determinants, condition ~1e3
     assert at.sigma == pytest.approx(float(np.real(sigma)), rel=1e-10)
     exact = gradient(lambda t: d.criterion(t, method), theta)
     slope = derivatives(at).gradient
@@ -58,7 +60,9 @@ def test_hessian_of_a_dense_system_is_exact(kind, method, sigma):
         ]
     ) / (2 * h)
     assert found.exact
-    assert np.abs(found.hessian - numeric).max() <= 1e-6 * np.abs(numeric).max()  # h^2 times fourth derivatives
+    assert (
+        np.abs(found.hessian - numeric).max() <= 1e-6 * np.abs(numeric).max()
+    )  # h^2 times fourth derivatives
 
 
 def test_slope_in_the_variance_at_zero():

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from random_models import KINDS
-from test_gaussian import case
 
 from blupbayes.errors import DataError
+from blupbayes.mme.boundary import canonical, inside
 from blupbayes.mme.criterion import evaluate
-from blupbayes.mme.fit import canonical, estimate, inside
+from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import build
+from random_models import KINDS
+from test_gaussian import case
 
 
 def one_way(y):
@@ -95,7 +96,9 @@ def test_zero_variance_is_a_message_with_a_sign():
     assert found.is_boundary and found.singular == ("g",)
     assert found.certificate.multipliers["g"] > 0
     assert "sd(g) is 0" in found.messages[0]
-    assert found.beta[0] == pytest.approx(y.mean(), rel=1e-12)  # the limit Sigma -> 0, never fixed effects of 0
+    assert found.beta[0] == pytest.approx(
+        y.mean(), rel=1e-12
+    )  # the limit Sigma -> 0, never fixed effects of 0
 
 
 def test_a_start_at_zero_escapes_when_zero_is_no_minimum():

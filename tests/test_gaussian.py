@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from contract import check_answer, close
-from oracle import minus_two_log_likelihood
-from random_models import KINDS, random_design
 
 from blupbayes.errors import DataError
 from blupbayes.mme.gaussian import kappa_path, posterior
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import build
+from contract import check_answer, close
+from oracle import minus_two_log_likelihood
+from random_models import KINDS, random_design
 
 SIGMA = 1.7
 
@@ -17,7 +17,9 @@ SIGMA = 1.7
 def case(kind, seed=0, zero=False):
     """A random model, its Statistics and T at its theta (a variance at zero if asked)."""
     d = random_design(np.random.default_rng([seed, *map(ord, kind)]), kind)
-    options = {name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None}
+    options = {
+        name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None
+    }
     statistics = reduce(build(d.formula, d.frame, **options))
     theta = d.theta.copy()
     if zero:
@@ -48,7 +50,9 @@ def test_evidence_at_the_ends_of_kappa():
     d, statistics, theta = case("slope")
     assert posterior(statistics, statistics.factors(theta), SIGMA).log_evidence == -np.inf
     oracle, mean = d.oracle(SIGMA, theta), 0.2
-    fixed = minus_two_log_likelihood(oracle.V, d.y - d.X @ np.full(d.X.shape[1], mean), np.zeros((len(d.y), 0)), "ML")
+    fixed = minus_two_log_likelihood(
+        oracle.V, d.y - d.X @ np.full(d.X.shape[1], mean), np.zeros((len(d.y), 0)), "ML"
+    )
     answer = posterior(statistics, statistics.factors(theta), SIGMA, np.inf, mean)
     assert answer.log_evidence == pytest.approx(-0.5 * fixed, rel=1e-10)
 
@@ -63,12 +67,16 @@ def test_restricted_log_likelihood_is_reml(kind):
 @pytest.mark.parametrize("kind", ["slope", "crossed", "nested", "slope deficient"])
 def test_error_in_kappa_is_first_order(kind):
     """[E-RATE] slope of log|a(kappa) - a(0)| on log kappa is 1.00 +- 0.01, over four decades and more."""
-    d, statistics, theta = case(kind)
+    _, statistics, theta = case(kind)
     kappas = 10.0 ** np.arange(-9, -3.5, 0.5)
     limit = posterior(statistics, statistics.factors(theta), SIGMA)
     path = kappa_path(statistics, statistics.factors(theta), SIGMA, kappas)
     error = [
-        np.linalg.norm(np.concatenate([g.beta - limit.beta, *((x - y).ravel() for x, y in zip(g.b, limit.b, strict=True))]))
+        np.linalg.norm(
+            np.concatenate(
+                [g.beta - limit.beta, *((x - y).ravel() for x, y in zip(g.b, limit.b, strict=True))]
+            )
+        )
         for g in path
     ]
     slopes = np.diff(np.log(error)) / np.diff(np.log(kappas))
@@ -95,7 +103,10 @@ def test_evidence_without_its_divergent_part_tends_to_reml(kind):
     limit = posterior(statistics, T, SIGMA).restricted_log_likelihood
     kappas = 10.0 ** np.arange(-8.0, -3.9, 1.0)
     gap = np.array(
-        [g.log_evidence - 0.5 * r * np.log(g.kappa / (2 * np.pi)) - limit for g in kappa_path(statistics, T, SIGMA, kappas)]
+        [
+            g.log_evidence - 0.5 * r * np.log(g.kappa / (2 * np.pi)) - limit
+            for g in kappa_path(statistics, T, SIGMA, kappas)
+        ]
     )
     if kind.endswith("deficient"):
         kept = d.X[:, statistics.kept]

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+
+from blupbayes.mme import layout as layouts
+from blupbayes.mme.coupling import SparseCoupling
+from blupbayes.mme.layout import nested_chain
+from blupbayes.mme.statistics import reduce
+from blupbayes.model.design import build
 from contract import close
 from random_models import KINDS
 from test_gaussian import case
-
-from blupbayes.mme import layout as layouts
-from blupbayes.mme.layout import SparseCoupling, nested_chain
-from blupbayes.mme.statistics import reduce
-from blupbayes.model.design import build
 
 
 def columns_in_order(d, layout):
@@ -35,7 +36,7 @@ def test_factor_inverts_the_penalised_system(kind, storage):
     """W = Lam (Lam'Z'Z Lam + I)^-1 Lam', N = Z'Z - Z'Z W Z'Z, log|.|, and the level blocks of both."""
     from blupbayes.mme.factor import factorize
 
-    d, statistics, theta = case(kind, zero=True)
+    _, statistics, theta = case(kind, zero=True)
     layout = statistics.layout
     factor = factorize(statistics, statistics.factors(theta))
     A, eye = layout.multiply(np.eye(layout.size)), np.eye(layout.size)

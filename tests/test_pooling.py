@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from contract import close
-from test_gaussian import SIGMA, case
 
 from blupbayes.errors import DataError
 from blupbayes.mme import pooling
 from blupbayes.mme.gaussian import posterior
 from blupbayes.mme.pooling import pooling_path
+from contract import close
+from test_gaussian import SIGMA, case
 
 KINDS = ["intercept", "slope", "crossed", "nested", "slope deficient", "crossed_slopes"]
 
@@ -32,7 +32,9 @@ def test_infinity_is_least_squares_with_fixed_groups(kind):
     fitted = XZ @ np.linalg.lstsq(XZ, d.y, rcond=1e-10)[0]
     close(d.X @ point.beta + d.Z @ b, fitted, tolerance=1e-9)  # condition of [X Z], squared in Z'Z
     (near,) = pooling_path(statistics, statistics.factors(theta), SIGMA, [1e5])
-    close(np.concatenate([x.ravel() for x in near.b]), b, tolerance=1e-8)  # 1/tau^2 over the smallest information
+    close(
+        np.concatenate([x.ravel() for x in near.b]), b, tolerance=1e-8
+    )  # 1/tau^2 over the smallest information
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,7 +58,9 @@ def test_what_the_data_cannot_see_has_infinite_sd_without_pooling():
     assert np.isinf(point.beta_sd[0])
     assert np.isinf(point.b_sd[0]).all()
     within = d.X[:, 1:] - d.Z @ np.linalg.lstsq(d.Z, d.X[:, 1:], rcond=None)[0]
-    assert np.allclose(point.beta_sd[1:], SIGMA * np.sqrt(np.diag(np.linalg.inv(within.T @ within))), rtol=1e-10)
+    assert np.allclose(
+        point.beta_sd[1:], SIGMA * np.sqrt(np.diag(np.linalg.inv(within.T @ within))), rtol=1e-10
+    )
 
 
 def test_tau_one_is_henderson():

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
-from blupbayes.mme.layout import Layout, Link, SparseCoupling, tail_times, tail_transposed_times
+from blupbayes.mme.coupling import Link, SparseCoupling, tail_times, tail_transposed_times
+from blupbayes.mme.layout import Layout
 from blupbayes.mme.linalg import TOO_LARGE, Lam_times, cholesky, scaled, symmetric_inverse
 from blupbayes.mme.selected import Eliminated, Selected, selected_blocks, transpose
 from blupbayes.mme.statistics import Statistics
@@ -151,7 +152,11 @@ def eliminate_chain(statistics: Statistics, T: tuple[Array, ...]) -> BlockedFact
 
 
 def eliminate(
-    e: Eliminated, D: list[Array], links: list[tuple[Link, ...]], tails: list[Array | SparseCoupling], N: Array
+    e: Eliminated,
+    D: list[Array],
+    links: list[tuple[Link, ...]],
+    tails: list[Array | SparseCoupling],
+    N: Array,
 ) -> None:
     """Subtract one chain block's part from all that comes later: C_l' W_l C_l."""
     if isinstance(e.tail, SparseCoupling):

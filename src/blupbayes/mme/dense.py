@@ -16,10 +16,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from blupbayes.mme.core import Core
 from blupbayes.mme.layout import Layout, Span
 from blupbayes.mme.linalg import Lam_times, cholesky, lower_solve, scaled, symmetric_inverse
 from blupbayes.mme.selected import level_blocks
-from blupbayes.mme.statistics import Core, Statistics
+from blupbayes.mme.statistics import Statistics
 
 __all__ = ["DenseFactor", "eliminate_dense"]
 
@@ -101,5 +102,7 @@ def root_times_Lam(spans: tuple[Span, ...], root: Array, T: tuple[Array, ...]) -
     """H (k, q) = root Lam."""
     if all(s.q == 1 for s in spans):
         return np.asarray(root * np.repeat([T[s.group][0, 0] for s in spans], [s.J for s in spans]))
-    parts = [(root[:, s.slice].reshape(len(root), s.J, s.q) @ T[s.group]).reshape(len(root), -1) for s in spans]
+    parts = [
+        (root[:, s.slice].reshape(len(root), s.J, s.q) @ T[s.group]).reshape(len(root), -1) for s in spans
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

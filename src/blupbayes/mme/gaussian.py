@@ -70,7 +70,9 @@ class GaussianPosterior:
     def pev(self) -> tuple[Array, ...]:
         """Var(b_hat - b) by level, (J, q, q) per group [E-PEV]; at kappa > 0 the posterior covariance."""
         response = self._response
-        return tuple(c + Y @ self._g_cov @ Y.transpose(0, 2, 1) for c, Y in zip(self.cond_cov, response, strict=True))
+        return tuple(
+            c + Y @ self._g_cov @ Y.transpose(0, 2, 1) for c, Y in zip(self.cond_cov, response, strict=True)
+        )
 
     @cached_property
     def cross_cov(self) -> tuple[Array, ...]:
@@ -195,7 +197,13 @@ def log_densities(
     """The restricted log-likelihood [E-REML] and the log evidence [E-EVIDENCE] at known sigma."""
     n, r, s2 = statistics.n_obs, statistics.rank, sigma**2
     log_det = factor.log_det - statistics.log_weights
-    restricted = (n - r) * (LOG_2PI + np.log(s2)) + log_det + border.log_det + 2 * statistics.log_det_R + border.r2 / s2
+    restricted = (
+        (n - r) * (LOG_2PI + np.log(s2))
+        + log_det
+        + border.log_det
+        + 2 * statistics.log_det_R
+        + border.r2 / s2
+    )
     if kappa == 0:
         return float(-0.5 * restricted), -np.inf
     d = border.g + h
@@ -210,7 +218,11 @@ def log_densities(
 
 
 def kappa_path(
-    statistics: Statistics, T: tuple[Array, ...], sigma: float, kappas: Iterable[float], mean: float | Array = 0.0
+    statistics: Statistics,
+    T: tuple[Array, ...],
+    sigma: float,
+    kappas: Iterable[float],
+    mean: float | Array = 0.0,
 ) -> Iterator[GaussianPosterior]:
     """The posterior along kappa [E-RATE]: first order in kappa towards Henderson's solution."""
     factor = factorize(statistics, T)

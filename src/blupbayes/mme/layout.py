@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-__all__ = ["Cross", "Layout", "Link", "arrange"]
+from blupbayes.mme.coupling import Cross, Link, SparseCoupling, tail_times, tail_transposed_times
+
+__all__ = ["Block", "Layout", "Span", "arrange"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -23,64 +24,6 @@ Index = NDArray[np.intp]
 DENSE_LIMIT = 128  # up to so many random effects the whole system is one dense block
 SPARSE_FROM = 1_000_000  # couplings with more entries than this are kept sparse where they mostly are zero
 SPARSE_SHARE = 0.1
-
-
-@dataclass(frozen=True)
-class Cross:
-    """Z_i'W Z_j for two grouping factors, by pairs of levels that occur together.
-
-    ``rows``, ``cols`` (m,): level of i and of j, sorted by row, then column; ``values``: (m, q_i, q_j).
-    """
-
-    rows: Index
-    cols: Index
-    values: Array
-
-    def transposed(self) -> Cross:
-        """The same cross-product seen from the other factor."""
-        order = np.lexsort((self.rows, self.cols))
-        return Cross(self.cols[order], self.rows[order], self.values[order].transpose(0, 2, 1))
-
-    def dense(self, shape: tuple[int, int]) -> Array:
-        """As (J_i q_i, J_j q_j), for the given numbers of levels (J_i, J_j)."""
-        q_i, q_j = self.values.shape[1:]
-        full = np.zeros((shape[0], q_i, shape[1], q_j))
-        full[self.rows, :, self.cols, :] = self.values
-        return full.reshape(shape[0] * q_i, shape[1] * q_j)
-
-
-@dataclass(frozen=True)
-class SparseCoupling:
-    """Coupling of a chain block to the tail, by level: tail columns ``indices`` and ``values`` (nnz, q)."""
-
-    indptr: Index
-    indices: Index
-    values: Array
-    shape: tuple[int, int, int]
-
-    @cached_property
-    def rows(self) -> sp.csr_array:
-        """The same as a sparse matrix (J q, t)."""
-        J, q, t = self.shape
-        counts = np.diff(self.indptr)
-        level = np.repeat(np.arange(J), counts)
-        row = (level[:, None] * q + np.arange(q)).ravel()
-        col = np.repeat(self.indices, q)
-        return sp.csr_array((self.values.ravel(), (row, col)), shape=(J * q, t))
-
-
-@dataclass(frozen=True)
-class Link:
-    """A chain block's coupling to a later one it is nested in: level l meets only level ``ancestor[l]``."""
-
-    position: int
-    ancestor: Index
-    values: Array
-    gather: sp.csr_array
-
-    def add_to(self, target: Array, x: Array) -> None:
-        """Add x (J, a, b) of each level to the row of its ancestor in target (J', a, b)."""
-        target += (self.gather @ x.reshape(len(x), -1)).reshape(target.shape)
 
 
 @dataclass(frozen=True)
@@ -146,7 +89,8 @@ class Layout:
     def split(self, x: Array) -> tuple[Array, ...]:
         """x (q, m) in the layout's order -> one (J, q_k, m) per grouping factor, in the model's order."""
         return tuple(
-            x[o : o + J * q].reshape(J, q, x.shape[1]) for o, (J, q) in zip(self.offsets, self.shapes, strict=True)
+            x[o : o + J * q].reshape(J, q, x.shape[1])
+            for o, (J, q) in zip(self.offsets, self.shapes, strict=True)
         )
 
     def join(self, parts: Sequence[Array]) -> Array:
@@ -180,23 +124,9 @@ class Layout:
         return "\n".join(lines)
 
 
-def tail_times(G: Array | SparseCoupling, x: Array) -> Array:
-    """G x for x (t, m) -> (J, q, m)."""
-    if isinstance(G, SparseCoupling):
-        J, q, _ = G.shape
-        return np.asarray((G.rows @ x).reshape(J, q, x.shape[1]))
-    return G @ x
-
-
-def tail_transposed_times(G: Array | SparseCoupling, x: Array) -> Array:
-    """G'x for x (J, q, m) -> (t, m)."""
-    flat = x.reshape(-1, x.shape[2])
-    if isinstance(G, SparseCoupling):
-        return np.asarray(G.rows.T @ flat)
-    return G.reshape(len(flat), -1).T @ flat
-
-
-def nested_chain(shapes: Sequence[tuple[int, int]], nested: Mapping[tuple[int, int], bool]) -> tuple[int, ...]:
+def nested_chain(
+    shapes: Sequence[tuple[int, int]], nested: Mapping[tuple[int, int], bool]
+) -> tuple[int, ...]:
     """The chain of groups, each nested in all later ones, that leaves the smallest tail."""
 
     def extend(chain: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -263,12 +193,20 @@ def assemble(
     )
     offsets = {b.group: b.start for b in blocks} | {s.group: int(starts[-1]) + s.start for s in spans}
     return Layout(
-        blocks, tuple(spans), tail_product(spans, t, diagonals, both), tuple(offsets[k] for k in range(len(shapes))), shapes
+        blocks,
+        tuple(spans),
+        tail_product(spans, t, diagonals, both),
+        tuple(offsets[k] for k in range(len(shapes))),
+        shapes,
     )
 
 
 def link(
-    i: int, j: int, chain: tuple[int, ...], shapes: Sequence[tuple[int, int]], both: Mapping[tuple[int, int], Cross]
+    i: int,
+    j: int,
+    chain: tuple[int, ...],
+    shapes: Sequence[tuple[int, int]],
+    both: Mapping[tuple[int, int], Cross],
 ) -> Link:
     """Coupling of the i-th chain block to the j-th, in which it is nested."""
     cross = both[chain[i], chain[j]]
@@ -296,7 +234,11 @@ def coupling(
 
 
 def sparse_coupling(
-    k: int, spans: Sequence[Span], t: int, shapes: Sequence[tuple[int, int]], both: Mapping[tuple[int, int], Cross]
+    k: int,
+    spans: Sequence[Span],
+    t: int,
+    shapes: Sequence[tuple[int, int]],
+    both: Mapping[tuple[int, int], Cross],
 ) -> SparseCoupling:
     """Z_k'W Z_tail by level, the tail columns of each level ascending."""
     J, q = shapes[k]
@@ -309,7 +251,9 @@ def sparse_coupling(
     level, column, value = np.concatenate(levels), np.concatenate(columns), np.concatenate(values)
     order = np.lexsort((column, level))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=J))]).astype(np.intp)
-    return SparseCoupling(indptr, column[order].astype(np.intp), np.ascontiguousarray(value[order]), (J, q, t))
+    return SparseCoupling(
+        indptr, column[order].astype(np.intp), np.ascontiguousarray(value[order]), (J, q, t)
+    )
 
 
 def tail_product(

@@ -52,7 +52,9 @@ def lower_solve(M: Array, x: Array) -> tuple[Array, float]:
 
 def Lam_times(spans: Sequence[Span], T: tuple[Array, ...], x: Array) -> Array:
     """Lam x for x (t, m) over the given groups."""
-    return np.concatenate([(T[s.group] @ x[s.slice].reshape(s.J, s.q, -1)).reshape(s.J * s.q, -1) for s in spans])
+    return np.concatenate(
+        [(T[s.group] @ x[s.slice].reshape(s.J, s.q, -1)).reshape(s.J * s.q, -1) for s in spans]
+    )
 
 
 def scaled(tail: Sequence[Span], M: Array, T: tuple[Array, ...], *, transposed: bool) -> Array:

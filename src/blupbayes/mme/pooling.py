@@ -109,7 +109,9 @@ def no_pooling(statistics: Statistics, T: tuple[Array, ...], sigma: float, tau: 
     beta = G @ (statistics.R @ statistics.beta_ols + z[:r])
     columns = np.column_stack([Lam @ z[r:], sd[len(G) :]])
     parts = layout.split(columns)
-    return PathPoint(tau, beta, sd[: len(G)], tuple(x[:, :, 0] for x in parts), tuple(x[:, :, 1] for x in parts))
+    return PathPoint(
+        tau, beta, sd[: len(G)], tuple(x[:, :, 0] for x in parts), tuple(x[:, :, 1] for x in parts)
+    )
 
 
 def lam(statistics: Statistics, T: tuple[Array, ...]) -> Array:

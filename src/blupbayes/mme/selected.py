@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.mme.layout import Block, Layout, Link, Span, SparseCoupling
+from blupbayes.mme.coupling import Link, SparseCoupling
+from blupbayes.mme.layout import Block, Layout, Span
 
 __all__ = ["Eliminated", "Selected", "level_blocks", "level_diagonal", "selected_blocks", "transpose"]
 
@@ -28,7 +29,7 @@ def transpose(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Eliminated:
-    """A chain block after the earlier ones are eliminated: D (J, q, q), W (J, q, q) and what couples it to later ones."""
+    """A chain block after the earlier ones are eliminated: D, W (J, q, q) and its coupling to later ones."""
 
     block: Block
     D: Array
@@ -47,7 +48,9 @@ class Selected:
 
 def level_blocks(M: Array, layout: Layout) -> tuple[Array, ...]:
     """Level blocks (J, q, q) on the diagonal of M (q_total, q_total), one array per group."""
-    spans = (Span(k, o, J, q) for k, (o, (J, q)) in enumerate(zip(layout.offsets, layout.shapes, strict=True)))
+    spans = (
+        Span(k, o, J, q) for k, (o, (J, q)) in enumerate(zip(layout.offsets, layout.shapes, strict=True))
+    )
     return tuple(level_diagonal(M[s.slice, s.slice], s) for s in spans)
 
 
@@ -114,7 +117,9 @@ def coupled(
         return level_forms(W_tail, e.tail.indptr, e.tail.indices, e.tail.values), None
     by_position = {x.position: x for x in later}
     H_tail = e.tail @ W_tail
-    H = {link.position: e.tail @ transpose(by_position[link.position].tail[link.ancestor]) for link in e.links}
+    H = {
+        link.position: e.tail @ transpose(by_position[link.position].tail[link.ancestor]) for link in e.links
+    }
     for i in e.links:
         H_tail = H_tail + i.values @ by_position[i.position].tail[i.ancestor]
         for j in e.links:

@@ -1,0 +1,105 @@
+"""Comparison: compare() and the faces of its table."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import blupbayes as bb
+from blupbayes.errors import ComparisonError
+
+
+@pytest.fixture(scope="module")
+def rail():
+    return bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+
+
+@pytest.fixture(scope="module")
+def both(rail):
+    return bb.compare(rail.fit("ML"), rail.fit("REML"))
+
+
+def test_numbers_are_those_of_the_answers(rail, both):
+    table = both.to_dataframe("long")
+    for method in ("ML", "REML"):
+        own = rail.fit(method).tidy()
+        mine = table[table["estimator"] == method].reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, own)
+
+
+def test_wide_puts_estimates_side_by_side(both):
+    estimates = both.to_dataframe("wide").xs("estimate", axis=1, level=1)
+    assert estimates.columns.tolist() == ["ML", "REML"] and len(estimates) == 21
+    # [E-ONEWAY] in sds: 22.6244 and 24.8055.
+    assert estimates.loc[("sd", "Rail", "", "Intercept")].tolist() == pytest.approx([22.6243, 24.8055], abs=1e-4)
+
+
+def test_labels_of_ones_own(rail):
+    found = bb.compare({"one": rail.fit()}, two=rail.solve(rail.fit(), kappa=1e-3))
+    assert list(found.answers) == ["one", "two"]
+    assert set(found.to_dataframe()["estimator"]) == {"one", "two"}
+    assert "two: Henderson's equations" in found.to_text()
+
+
+def test_one_level_drives_every_interval(rail):
+    found = bb.compare(rail.fit(), rail.solve(rail.fit()), ci_prob=0.8)
+    assert set(found.to_dataframe()["ci_prob"].dropna()) == {0.8}
+    assert "80 % wald" in found.to_text()
+
+
+@pytest.mark.parametrize("ci_prob", [0, 1, 95, -0.5, float("nan")])
+def test_a_level_that_is_none_is_refused(rail, ci_prob):
+    with pytest.raises(ComparisonError, match="ci_prob"):
+        bb.compare(rail.fit(), ci_prob=ci_prob)
+
+
+def test_other_data_are_refused(rail):
+    other = rail.drop([0, 1])
+    with pytest.raises(ComparisonError, match=r"18 vs 16 rows, hash \w{8} vs \w{8}"):
+        bb.compare(rail.fit(), other.fit())
+
+
+def test_the_same_rows_in_another_frame_are_the_same_data(rail):
+    again = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+    assert len(bb.compare(rail.fit("ML"), again.fit("REML")).answers) == 2
+
+
+def test_faces_agree_on_title_and_settings(both):
+    for text in (both.to_text(), both.to_markdown(), both.to_html(), both.to_latex()):
+        for piece in ("travel", "18 rows, 6 levels of Rail", "criterion 128.5600", "criterion 122.1770"):
+            assert piece in text
+    assert both._repr_html_() == both.to_html(40)
+
+
+def test_repr_fits_the_terminal(both, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    assert max(map(len, repr(both).splitlines())) <= 70
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "95 % wald" in repr(both)
+
+
+def test_unknown_forms_are_refused(both):
+    with pytest.raises(ComparisonError, match="'long' or 'wide'"):
+        both.to_dataframe("tall")
+
+
+def test_the_table_is_a_copy(both):
+    both.to_dataframe()["estimate"] = 0.0
+    assert (both.to_dataframe()["estimate"] != 0).any()
+
+
+def test_pickle(both):
+    again = pickle.loads(pickle.dumps(both))
+    pd.testing.assert_frame_equal(again.to_dataframe(), both.to_dataframe())
+
+
+def test_anything_with_tidy_is_an_answer(rail):
+    class Elsewhere:
+        estimator = "lme4"
+
+        def tidy(self, ci_prob=0.95):
+            return rail.fit().tidy(ci_prob).query("component == 'fixed'").assign(estimate=np.pi)
+
+    found = bb.compare(rail.fit(), Elsewhere())
+    assert found.to_dataframe("wide").xs("estimate", axis=1, level=1).loc["fixed"].to_numpy().tolist() == [[pytest.approx(66.5), np.pi]]
