@@ -26,8 +26,17 @@ class Answer:
         return gather(
             [
                 block("sd", name, group="g", term="Intercept", estimate=[self.estimate]),
-                block("fixed", name, term="Intercept", estimate=[self.estimate], ci_kind="wald", ci_prob=ci_prob),
-                block("b", name, group="g", level=list(self.levels), term="Intercept", estimate=[0.5] * len(self.levels)),
+                block(
+                    "fixed", name, term="Intercept", estimate=[self.estimate], ci_kind="wald", ci_prob=ci_prob
+                ),
+                block(
+                    "b",
+                    name,
+                    group="g",
+                    level=list(self.levels),
+                    term="Intercept",
+                    estimate=[0.5] * len(self.levels),
+                ),
             ]
         )
 
@@ -74,7 +83,9 @@ def test_wide_has_one_row_per_quantity_and_a_column_per_field():
     assert list(table.columns) == [(name, field) for name in "xy" for field in FIELDS]
     assert table.xs("estimate", axis=1, level=1).loc["fixed"].to_numpy().tolist() == [[1.0, 2.0]]
     lonely = table.loc[("b", "g", "2", "Intercept")]
-    assert np.isnan(lonely["x", "estimate"]) and lonely["x", "ci_kind"] == "" and lonely["y", "estimate"] == 0.5
+    assert (
+        np.isnan(lonely["x", "estimate"]) and lonely["x", "ci_kind"] == "" and lonely["y", "estimate"] == 0.5
+    )
 
 
 def test_different_data_are_refused_with_rows_and_hashes():

@@ -32,7 +32,9 @@ def test_wide_puts_estimates_side_by_side(both):
     estimates = both.to_dataframe("wide").xs("estimate", axis=1, level=1)
     assert estimates.columns.tolist() == ["ML", "REML"] and len(estimates) == 21
     # [E-ONEWAY] in sds: 22.6244 and 24.8055.
-    assert estimates.loc[("sd", "Rail", "", "Intercept")].tolist() == pytest.approx([22.6243, 24.8055], abs=1e-4)
+    assert estimates.loc[("sd", "Rail", "", "Intercept")].tolist() == pytest.approx(
+        [22.6243, 24.8055], abs=1e-4
+    )
 
 
 def test_labels_of_ones_own(rail):
@@ -85,7 +87,8 @@ def test_unknown_forms_are_refused(both):
 
 
 def test_the_table_is_a_copy(both):
-    both.to_dataframe()["estimate"] = 0.0
+    table = both.to_dataframe()
+    table["estimate"] = 0.0
     assert (both.to_dataframe()["estimate"] != 0).any()
 
 
@@ -102,4 +105,6 @@ def test_anything_with_tidy_is_an_answer(rail):
             return rail.fit().tidy(ci_prob).query("component == 'fixed'").assign(estimate=np.pi)
 
     found = bb.compare(rail.fit(), Elsewhere())
-    assert found.to_dataframe("wide").xs("estimate", axis=1, level=1).loc["fixed"].to_numpy().tolist() == [[pytest.approx(66.5), np.pi]]
+    assert found.to_dataframe("wide").xs("estimate", axis=1, level=1).loc["fixed"].to_numpy().tolist() == [
+        [pytest.approx(66.5), np.pi]
+    ]

@@ -101,6 +101,8 @@ def test_a_block_that_warns_is_an_error():
         ("sd 24.81", "se 24.81", 0.1, False),
         ("-12.39", "12.39", 0, False),
         ("a\nb", "a", 0, False),
+        ("a\nNUTS: 1 divergence\n  in all\nb\n", "a\nNUTS: none\nb\n", 0.1, True),  # diagnostics of draws
+        ("a\nNUTS: 1 divergence\nb\n", "a\nNUTS: none\nb\n", 0, False),
         ("b[1] 3.0", "b[2] 3.0", 0, False),  # a label is not a number
     ],
 )

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from contract import close, split
-from random_models import KINDS, random_design
 
 from blupbayes.compare.effects import effects, group_means, labels, pivoted, random_rows, weights
 from blupbayes.mme.gaussian import posterior
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import build
+from contract import close, split
+from random_models import KINDS, random_design
 
 SIGMA = 1.3
 
@@ -16,7 +16,9 @@ SIGMA = 1.3
 def case(kind, zero=False):
     """A random model, its Statistics, its oracle and the Gaussian at its own theta."""
     d = random_design(np.random.default_rng([7, *map(ord, kind)]), kind)
-    options = {name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None}
+    options = {
+        name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None
+    }
     statistics = reduce(build(d.formula, d.frame, **options))
     theta = d.theta.copy()
     if zero:
@@ -41,7 +43,7 @@ def test_ranef_is_the_oracles_blup_with_both_spreads(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_one_minus_conditional_over_prior_variance(kind):
-    d, statistics, oracle, gaussian = case(kind)
+    _, statistics, oracle, gaussian = case(kind)
     found = weights(statistics.groups, gaussian)["estimate"]
     close(found, 1 - np.diag(oracle.cond_cov) / np.diag(oracle.Sigma))
 
@@ -79,7 +81,7 @@ def test_group_means_add_the_errors_of_beta_and_b(kind):
 
 
 def test_a_pivoted_gaussian_is_the_model_without_the_aliased_columns():
-    d, statistics, oracle, gaussian = case("slope deficient")
+    _, statistics, oracle, gaussian = case("slope deficient")
     kept = statistics.kept
     read = pivoted(gaussian)
     beta, beta_cov = oracle.estimable.fixed()
@@ -118,7 +120,11 @@ def test_rows_of_b_and_group_means_carry_their_kind_and_level():
         weights(statistics.groups, gaussian),
     )
     weight, b, mean = random_rows(*parts, "MME", 0.8)
-    assert (b["uncertainty_kind"] == "pev_sd").all() and (b["ci_kind"] == "pev").all() and (b["ci_prob"] == 0.8).all()
+    assert (
+        (b["uncertainty_kind"] == "pev_sd").all()
+        and (b["ci_kind"] == "pev").all()
+        and (b["ci_prob"] == 0.8).all()
+    )
     assert b["uncertainty"].tolist() == parts[0]["pev_sd"].tolist()  # never cond_sd
     assert mean["uncertainty"].tolist() == parts[1]["pev_sd"].tolist()
     assert weight["uncertainty"].isna().all() and (weight["ci_kind"] == "").all()

@@ -1,17 +1,17 @@
-"""Fit: each reading against closed forms, lme4's definitions or the oracle. lme4's own fits: test_reference_lme4."""
+"""Fit: each reading against closed forms or lme4's definitions. lme4's own fits: test_reference_lme4."""
 
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
-from contract import close
-from random_models import random_design
 from scipy.stats import norm
 
 import blupbayes as bb
 from blupbayes.compare.rows import COLUMNS
 from blupbayes.errors import BlupbayesError
+from contract import close
+from random_models import random_design
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_summary_compares_t_with_the_normal_distribution(rail):
 
 
 def test_unknown_df_are_refused(rail):
-    with pytest.raises(BlupbayesError, match="df='magic'.*df='none'"):
+    with pytest.raises(BlupbayesError, match=r"df='magic'.*df='none'"):
         rail.fit().summary("magic")
 
 
@@ -76,19 +76,29 @@ def test_aliased_columns_are_nan_and_the_rest_is_the_model_without_them(deficien
     fit = model.fit()
     without = bb.MixedModel(d.formula.replace(" + x2", ""), d.frame).fit()
     kept = [name for name in fit.beta.index if name != "x2"]
-    assert np.isnan(fit.beta["x2"]) and fit.beta_cov["x2"].isna().all() and fit.beta_cov.loc["x2"].isna().all()
+    assert (
+        np.isnan(fit.beta["x2"]) and fit.beta_cov["x2"].isna().all() and fit.beta_cov.loc["x2"].isna().all()
+    )
     # Another reduction of the same model: agreement of two optima, 1e-8 of each block.
     close(fit.beta[kept], without.beta[kept], tolerance=1e-8)
     close(fit.beta_cov.loc[kept, kept], without.beta_cov.loc[kept, kept], tolerance=1e-8)
     close(fit.group_means().dropna()["pev_sd"], without.group_means()["pev_sd"], tolerance=1e-8)
     close(fit.predict()["mean"], without.predict()["mean"], tolerance=1e-8)
-    assert fit.criterion == pytest.approx(without.criterion, rel=1e-9) and fit.aic == pytest.approx(without.aic, rel=1e-9)
+    assert fit.criterion == pytest.approx(without.criterion, rel=1e-9) and fit.aic == pytest.approx(
+        without.aic, rel=1e-9
+    )
 
 
 def test_tidy_has_every_component_once(rail):
     table = rail.fit().tidy(0.9)
     assert list(table.columns) == COLUMNS and (table["estimator"] == "REML").all()
-    assert table["component"].value_counts().to_dict() == {"weight": 6, "b": 6, "group_mean": 6, "sd": 2, "fixed": 1}
+    assert table["component"].value_counts().to_dict() == {
+        "weight": 6,
+        "b": 6,
+        "group_mean": 6,
+        "sd": 2,
+        "fixed": 1,
+    }
     assert not table.duplicated(["component", "group", "level", "term"]).any()
     fixed = table.iloc[0]
     half = norm.ppf(0.95) * fixed["uncertainty"]
@@ -103,13 +113,17 @@ def test_tidy_marks_aliased_columns_and_known_sigma(deficient):
     assert fixed.loc["x2", "note"].startswith("aliased") and fixed.loc["x2", "ci_kind"] == ""
     assert (fixed["note"] != "").sum() == 1
     known = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"), sigma=4.0).fit().tidy()
-    assert known.loc[known["group"] == "residual", ["estimate", "note"]].to_numpy().tolist() == [[4.0, "known, not estimated"]]
+    assert known.loc[known["group"] == "residual", ["estimate", "note"]].to_numpy().tolist() == [
+        [4.0, "known, not estimated"]
+    ]
 
 
 def test_a_boundary_fit_has_exact_zeros_and_says_so():
     fit = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2")).fit()
     assert fit.is_boundary and fit.converged and fit.messages
-    assert (fit.ranef()[["estimate", "cond_sd", "pev_sd"]] == 0).all().all() and (fit.weights()["estimate"] == 0).all()
+    assert (fit.ranef()[["estimate", "cond_sd", "pev_sd"]] == 0).all().all() and (
+        fit.weights()["estimate"] == 0
+    ).all()
     means = fit.group_means()
     assert means["estimate"].to_numpy() == pytest.approx(np.full(6, fit.beta.iloc[0]), rel=1e-15)
     assert means["pev_sd"].to_numpy() == pytest.approx(np.full(6, fit.summary()["se"].iloc[0]), rel=1e-12)

@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| (?P<floor>\d+(?:\.\d+)?) \| `(?P<file>[\w/]+\.py)` \|", r
 # Packages that one room of the house has to itself.
 RESERVED = {
     "pymc": ("bayes/hierarchical.py", "bayes/collapsed.py"),
-    "pytensor": ("bayes/hierarchical.py", "bayes/collapsed.py"),
+    "pytensor": ("bayes/",),
     "nutpie": ("bayes/hierarchical.py", "bayes/collapsed.py"),
     "numba": ("mme/kernels.py",),
     "matplotlib": ("show/figures/",),

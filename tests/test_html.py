@@ -3,10 +3,10 @@
 from html.parser import HTMLParser
 
 import pytest
-from test_sheet import table
 
 from blupbayes.show.html import DARK, LIGHT, to_html
 from blupbayes.show.sheet import compose
+from test_sheet import table
 
 
 class Reader(HTMLParser):

@@ -45,7 +45,9 @@ def test_pooling_table_holds_each_point(statistics, T):
         rows = table[table["tau"] == point.tau]
         assert rows.loc[rows["component"] == "b", "estimate"].tolist() == point.b[0].ravel().tolist()
         means = rows.loc[rows["component"] == "group_mean"]
-        assert means["estimate"].to_numpy().reshape(-1, 2) == pytest.approx(point.beta + point.b[0], rel=1e-14)
+        assert means["estimate"].to_numpy().reshape(-1, 2) == pytest.approx(
+            point.beta + point.b[0], rel=1e-14
+        )
         assert means["uncertainty"].isna().all() and (means["uncertainty_kind"] == "").all()
 
 

@@ -1,4 +1,4 @@
-"""Posterior: the draws as users hold them. What the draws mean: test_hierarchical and test_summary of bayes/."""
+"""Posterior: the draws as users hold them. The draws themselves: test_hierarchical, test_summary."""
 
 import pickle
 
@@ -12,7 +12,9 @@ from blupbayes.compare.rows import COLUMNS
 @pytest.fixture(scope="module")
 def post():
     model = bb.MixedModel("Reaction ~ Days + (Days | Subject)", bb.load_dataset("sleepstudy"))
-    return model.sample(bb.Prior(sd="HalfNormal(50)"), draws=100, tune=200, chains=2, random_seed=3, progressbar=False)
+    return model.sample(
+        bb.Prior(sd="HalfNormal(50)"), draws=100, tune=200, chains=2, random_seed=3, progressbar=False
+    )
 
 
 def draws(post, name):

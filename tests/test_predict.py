@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from contract import close
-from random_models import random_design
 
 import blupbayes as bb
 from blupbayes.errors import DataError, NewLevelError
 from blupbayes.model.design import build
 from blupbayes.predict import predict
+from contract import close
+from random_models import random_design
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,9 @@ def rail():
 @pytest.mark.parametrize("kind", ["slope", "crossed offset", "nested weights offset", "slope deficient"])
 def test_fitted_values_are_offset_plus_X_beta_plus_Z_b(kind):
     d = random_design(np.random.default_rng(5), kind)
-    options = {name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None}
+    options = {
+        name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None
+    }
     design = build(d.formula, d.frame, **options)
     rng = np.random.default_rng(0)
     beta = rng.standard_normal(d.X.shape[1])
@@ -68,7 +70,9 @@ def test_a_new_level_of_the_population_has_b_zero(rail):
 
 
 def test_without_random_effects_the_groups_are_not_needed(rail):
-    assert rail.predict({"other": [1, 2]}, random="none")["mean"].tolist() == pytest.approx([66.5, 66.5], rel=1e-12)
+    assert rail.predict({"other": [1, 2]}, random="none")["mean"].tolist() == pytest.approx(
+        [66.5, 66.5], rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(("option", "value"), [("random", "some"), ("new_levels", "drop"), ("random", None)])

@@ -18,8 +18,8 @@ def variances(corr=0.5, sd=(2.0, 3.0)):
 
 def test_the_columns_are_those_of_the_contract():
     expected = (
-        "component group level term estimator estimate uncertainty uncertainty_kind ci_lb ci_ub ci_kind ci_prob "
-        "mcse ess_bulk r_hat note"
+        "component group level term estimator estimate uncertainty uncertainty_kind ci_lb ci_ub ci_kind "
+        "ci_prob mcse ess_bulk r_hat note"
     )
     assert expected.split() == COLUMNS and COLUMNS[:4] == KEYS
 
@@ -34,7 +34,9 @@ def test_what_is_not_given_is_empty():
 
 
 def test_scalars_are_repeated():
-    table = block("b", "ML", group="g", level=["1", "2"], estimate=[0.0, 1.0], uncertainty=3, note=["", "odd"])
+    table = block(
+        "b", "ML", group="g", level=["1", "2"], estimate=[0.0, 1.0], uncertainty=3, note=["", "odd"]
+    )
     assert table["group"].tolist() == ["g", "g"] and table["uncertainty"].tolist() == [3.0, 3.0]
     assert table["note"].tolist() == ["", "odd"]
 
@@ -44,7 +46,9 @@ def test_normal_interval_is_the_normal_quantile():
     for prob in (0.5, 0.95):
         found = normal_interval([1.0, 2.0], [0.5, 2.0], prob, "wald")
         lower, upper = norm.interval(prob, [1.0, 2.0], [0.5, 2.0])
-        assert found["ci_lb"] == pytest.approx(lower, rel=1e-13) and found["ci_ub"] == pytest.approx(upper, rel=1e-13)
+        assert found["ci_lb"] == pytest.approx(lower, rel=1e-13) and found["ci_ub"] == pytest.approx(
+            upper, rel=1e-13
+        )
         assert found["ci_kind"] == ["wald", "wald"] and (found["ci_prob"] == prob).all()
 
 

@@ -55,19 +55,49 @@ def table():
     """Two answers: one with spreads, one given; two groups of levels, a missing sd."""
     b = np.array([-12.391, 34.5])
     reml = [
-        block("fixed", "REML", term=["Intercept", "x"], estimate=[66.5, NAN], uncertainty=[10.17, NAN],
-              uncertainty_kind="se", ci_lb=[46.57, NAN], ci_ub=[86.43, NAN], ci_kind=["wald", ""],
-              ci_prob=[0.95, NAN], note=["", "aliased"]),
+        block(
+            "fixed",
+            "REML",
+            term=["Intercept", "x"],
+            estimate=[66.5, NAN],
+            uncertainty=[10.17, NAN],
+            uncertainty_kind="se",
+            ci_lb=[46.57, NAN],
+            ci_ub=[86.43, NAN],
+            ci_kind=["wald", ""],
+            ci_prob=[0.95, NAN],
+            note=["", "aliased"],
+        ),
         block("sd", "REML", group=["Rail", "residual"], term=["Intercept", ""], estimate=[24.805, 4.0208]),
-        block("weight", "REML", group="Rail", level=["1", "2"], term="Intercept", estimate=[0.99131, 0.99131]),
-        block("b", "REML", group="Rail", level=["1", "2"], term="Intercept", estimate=b, uncertainty=[10.3, 10.3],
-              uncertainty_kind="pev_sd"),
-    ]  # fmt: skip
+        block(
+            "weight", "REML", group="Rail", level=["1", "2"], term="Intercept", estimate=[0.99131, 0.99131]
+        ),
+        block(
+            "b",
+            "REML",
+            group="Rail",
+            level=["1", "2"],
+            term="Intercept",
+            estimate=b,
+            uncertainty=[10.3, 10.3],
+            uncertainty_kind="pev_sd",
+        ),
+    ]
     mme = [
-        block("fixed", "MME", term=["Intercept", "x"], estimate=[60.27, 1.0], uncertainty=[9.68, 2.0],
-              uncertainty_kind="posterior_sd", ci_lb=[40.0, 0.0], ci_ub=[80.0, 2.0], ci_kind="eti", ci_prob=0.95),
+        block(
+            "fixed",
+            "MME",
+            term=["Intercept", "x"],
+            estimate=[60.27, 1.0],
+            uncertainty=[9.68, 2.0],
+            uncertainty_kind="posterior_sd",
+            ci_lb=[40.0, 0.0],
+            ci_ub=[80.0, 2.0],
+            ci_kind="eti",
+            ci_prob=0.95,
+        ),
         block("sd", "MME", group="Rail", term="Intercept", estimate=[24.805], note="given"),
-    ]  # fmt: skip
+    ]
     rows = gather([*reml, *mme])
     order = {"fixed": 0, "sd": 1, "weight": 2, "b": 3}
     return rows.sort_values("component", key=lambda c: c.map(order), kind="stable").reset_index(drop=True)
@@ -84,7 +114,12 @@ def section(sheet, title):
 
 def test_sections_and_labels(sheet):
     assert sheet.title == "a title" and sheet.labels == ("REML", "MME")
-    assert [s.title for s in sheet.sections] == ["Fixed effects", "Standard deviations", "Weights", "Random effects b"]
+    assert [s.title for s in sheet.sections] == [
+        "Fixed effects",
+        "Standard deviations",
+        "Weights",
+        "Random effects b",
+    ]
 
 
 def test_heads_name_the_kind_of_every_spread_and_interval(sheet):
@@ -125,7 +160,9 @@ def test_equal_weights_are_one_row_and_different_ones_are_not(sheet):
 
 
 def test_long_sections_are_cut_and_say_so():
-    many = block("b", "ML", group="g", level=[str(k) for k in range(30)], term="Intercept", estimate=np.arange(30.0))
+    many = block(
+        "b", "ML", group="g", level=[str(k) for k in range(30)], term="Intercept", estimate=np.arange(30.0)
+    )
     s = compose(many, "", max_rows=4).sections[0]
     assert len(s.rows) == 4 and s.hidden == 26 and s.more == "... 26 more rows: to_dataframe()"
     whole = compose(many, "").sections[0]

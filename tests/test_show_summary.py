@@ -18,7 +18,7 @@ def test_title_has_formula_and_size(sleep):
 
 
 def test_fit_text_has_lme4s_numbers(sleep):
-    # lme4, REML: criterion 1743.6283, AIC 1755.63, BIC 1774.79; beta 251.405 (6.825), 10.467 (1.546); t 36.84, 6.77.
+    # lme4, REML: criterion 1743.6283, AIC 1755.63, BIC 1774.79; 251.405 (6.825), 10.467 (1.546); t 36.84, 6.77.
     text = fit_text(sleep.fit())
     for piece in (
         "REML fit of Reaction ~ Days + (Days | Subject)",

@@ -5,10 +5,18 @@ import re
 
 import pandas as pd
 import pytest
-from test_sheet import table
 
 from blupbayes.show.sheet import compose
-from blupbayes.show.tables import escape_latex, escape_markdown, to_csv, to_html, to_latex, to_markdown, to_text
+from blupbayes.show.tables import (
+    escape_latex,
+    escape_markdown,
+    to_csv,
+    to_html,
+    to_latex,
+    to_markdown,
+    to_text,
+)
+from test_sheet import table
 
 WIDE = 200
 
@@ -61,7 +69,9 @@ def test_text_leaves_out_the_intervals_where_it_is_narrow_and_says_so(sheet):
 
 def test_a_long_label_widens_its_column():
     rows = table()
-    rows["estimator"] = rows["estimator"].replace("MME", "an estimator with a very long name indeed, longer than any")
+    rows["estimator"] = rows["estimator"].replace(
+        "MME", "an estimator with a very long name indeed, longer than any"
+    )
     lines = to_text(compose(rows, "t")).splitlines()
     assert "longer than any" in lines[2] and len({len(lines[2]), len(lines[4])}) == 1
 
@@ -74,14 +84,22 @@ def test_markdown_is_one_table_per_section_with_the_same_number_of_cells(sheet):
         assert len(counts) == 1
         assert set(lines[1]) <= set("|-: ")
     assert blocks[0][0] == (
-        "| Fixed effects | REML estimate | REML se | REML 95 % wald | MME estimate | MME posterior_sd | MME 95 % eti |"
+        "| Fixed effects | REML estimate | REML se | REML 95 % wald "
+        "| MME estimate | MME posterior_sd | MME 95 % eti |"
     )
     assert blocks[3][0] == "| Random effects b | REML estimate | REML pev_sd |"  # MME has none
 
 
 @pytest.mark.parametrize(
     ("text", "escaped"),
-    [("a|b", "a\\|b"), ("x*z", "x\\*z"), ("pev_sd", "pev_sd"), ("_x_", "\\_x\\_"), ("a<b", "a\\<b"), ("[1, 2]", "[1, 2]")],
+    [
+        ("a|b", "a\\|b"),
+        ("x*z", "x\\*z"),
+        ("pev_sd", "pev_sd"),
+        ("_x_", "\\_x\\_"),
+        ("a<b", "a\\<b"),
+        ("[1, 2]", "[1, 2]"),
+    ],
 )
 def test_markdown_escapes(text, escaped):
     assert escape_markdown(text) == escaped
@@ -119,7 +137,9 @@ def test_latex_rows_have_as_many_cells_as_columns(sheet):
 
 def test_csv_is_the_long_table_bit_by_bit():
     rows = table()
-    again = pd.read_csv(io.StringIO(to_csv(rows)), keep_default_na=False, na_values={"estimate": "", "ci_lb": ""})
+    again = pd.read_csv(
+        io.StringIO(to_csv(rows)), keep_default_na=False, na_values={"estimate": "", "ci_lb": ""}
+    )
     assert list(again.columns) == list(rows.columns)
     assert again["estimate"].dropna().tolist() == rows["estimate"].dropna().tolist()
     assert again["note"].tolist() == rows["note"].tolist()

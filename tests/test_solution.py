@@ -67,7 +67,9 @@ def test_tidy_calls_a_spread_by_its_name(rail):
     assert (prior["uncertainty_kind"], prior["ci_kind"]) == ("posterior_sd", "eti")
     assert prior["note"] == "kappa = 0.001, variances held"
     sds = rail.solve(RAIL).tidy().query("component == 'sd'")
-    assert (sds["note"] == "given, not estimated").all() and sds["estimate"].tolist() == pytest.approx(list(RAIL.values()))
+    assert (sds["note"] == "given, not estimated").all() and sds["estimate"].tolist() == pytest.approx(
+        list(RAIL.values())
+    )
 
 
 def test_what_cannot_be_estimated_has_no_interval():

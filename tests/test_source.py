@@ -28,7 +28,11 @@ def test_a_label_that_occurs_twice_drops_both():
 
 @pytest.mark.parametrize(
     ("rows", "text"),
-    [([3], "no row labelled 3"), (["a", "z"], "no row labelled 'z'"), ([True, False], "mask has 2 entries, the data have 3")],
+    [
+        ([3], "no row labelled 3"),
+        (["a", "z"], "no row labelled 'z'"),
+        ([True, False], "mask has 2 entries, the data have 3"),
+    ],
 )
 def test_what_is_not_there_is_refused(rows, text):
     with pytest.raises(DataError, match=text):
@@ -45,13 +49,18 @@ def test_dropping_is_building_without_the_rows(rail):
 def test_weights_and_offsets_follow(rail):
     weights, offset = np.arange(1.0, 19.0), pd.Series(np.arange(18.0))
     model = bb.MixedModel(FORMULA, rail, weights=weights, offset=offset).drop([0])
-    assert model.design.weights.tolist() == weights[1:].tolist() and model.design.offset.tolist() == offset[1:].tolist()
+    assert (
+        model.design.weights.tolist() == weights[1:].tolist()
+        and model.design.offset.tolist() == offset[1:].tolist()
+    )
     column = bb.MixedModel(FORMULA, rail.assign(w=weights), weights="w").drop([0])
     assert column.design.weights.tolist() == weights[1:].tolist()
 
 
 def test_labels_are_those_of_the_data_as_given(rail):
-    rail = rail.set_index(rail["Rail"].astype(str) + "-" + rail.groupby("Rail", observed=True).cumcount().astype(str))
+    rail = rail.set_index(
+        rail["Rail"].astype(str) + "-" + rail.groupby("Rail", observed=True).cumcount().astype(str)
+    )
     model = bb.MixedModel(FORMULA, rail).drop(["2-0", "3-2"])
     assert len(model.design.y) == 16 and "2-0" not in model.design.rows
 
@@ -65,7 +74,9 @@ def test_drop_and_missing_values(rail):
 def test_other_frames(rail):
     other = polars.DataFrame({"Rail": rail["Rail"].astype(str).tolist(), "travel": rail["travel"].tolist()})
     assert len(bb.MixedModel(FORMULA, other).drop([0, 1]).design.y) == 16
-    assert len(bb.MixedModel(FORMULA, {"Rail": list("aabb"), "travel": [1.0, 2, 3, 5]}).drop([0]).design.y) == 3
+    assert (
+        len(bb.MixedModel(FORMULA, {"Rail": list("aabb"), "travel": [1.0, 2, 3, 5]}).drop([0]).design.y) == 3
+    )
 
 
 def test_the_model_does_not_follow_changes_of_the_frame(rail):
@@ -79,7 +90,12 @@ def test_the_model_does_not_follow_changes_of_the_frame(rail):
 def test_models_of_arrays_keep_the_names_of_their_levels(rail):
     Z = pd.get_dummies(rail["Rail"]).to_numpy(float)
     arrays = bb.MixedModel.from_arrays(
-        rail["travel"], np.ones((18, 1)), Z, fixed_names=["mean"], group_name="rail", weights=np.arange(1.0, 19.0)
+        rail["travel"],
+        np.ones((18, 1)),
+        Z,
+        fixed_names=["mean"],
+        group_name="rail",
+        weights=np.arange(1.0, 19.0),
     )
     first = arrays.design.groups[0]
     gone = np.flatnonzero(first.codes == 0)

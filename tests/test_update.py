@@ -29,7 +29,7 @@ def test_update(new, expected):
 
 
 def test_dots_in_names_are_names():
-    assert update_formula("a.b ~ c.d + (1 | g)", ". ~ . + `.`.replace" [: len(". ~ .")]) == "a.b ~ c.d + (1 | g)"
+    assert update_formula("a.b ~ c.d + (1 | g)", "log(.) ~ . + e.f") == "log(a.b) ~ c.d + (1 | g) + e.f"
 
 
 def test_a_group_term_that_is_not_there_cannot_be_taken_away():

@@ -67,7 +67,9 @@ def test_zero_and_singular_are_allowed(rail, sleep):
     assert read(rail, {"Rail": 0, "residual": 1}).factors()[0].tolist() == [[0.0]]
     T = read(sleep, {"Subject": [[4.0, 6.0], [6.0, 9.0]], "residual": 1}).factors()[0]
     assert T.tolist() == [[2.0, 0.0], [3.0, 0.0]]  # a correlation of 1
-    assert np.isnan(read(sleep, {"Subject": [[0.0, 0.0], [0.0, 9.0]], "residual": 1}).corr("Subject").iloc[1, 0])
+    assert np.isnan(
+        read(sleep, {"Subject": [[0.0, 0.0], [0.0, 9.0]], "residual": 1}).corr("Subject").iloc[1, 0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_known_sigma_may_be_left_out_and_must_agree():
     model = bb.MixedModel("y ~ 1 + (1 | school)", schools, weights=1 / schools["se"] ** 2, sigma=1)
     assert read(model, {"school": 5}).residual == 1.0
     assert read(model, {"school": 5, "residual": 1}).residual == 1.0
-    with pytest.raises(DataError, match="residual.*is 2, but the model was built with sigma=1"):
+    with pytest.raises(DataError, match=r"residual.*is 2, but the model was built with sigma=1"):
         read(model, {"school": 5, "residual": 2})
 
 
@@ -136,7 +138,8 @@ def test_repr_has_lme4s_layout(sleep, diagonal):
 
 
 @pytest.mark.parametrize(
-    ("x", "text"), [(66.5, "66.500"), (0.0, "0"), (123456.7, "123457"), (12345.6, "12346"), (1e-7, "1.0000e-07")]
+    ("x", "text"),
+    [(66.5, "66.500"), (0.0, "0"), (123456.7, "123457"), (12345.6, "12346"), (1e-7, "1.0000e-07")],
 )
 def test_five_significant_digits(x, text):
     assert significant(x) == text

@@ -23,6 +23,8 @@ def test_an_absent_package_is_named(monkeypatch):
 
 def test_printing_them_loads_nothing_heavy():
     code = "import blupbayes as bb, sys; bb.show_versions(); sys.exit('pymc' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert f"numpy       {version('numpy')}" in done.stdout

@@ -25,9 +25,9 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 class Border:
     """What a Factor says about the fixed effects and the residual.
 
-    ``b`` and ``v`` (q, r + 1): the BLUP map of [Q e] and Z'V0^-1 [Q e]; ``S`` (r, r); ``S_inv`` (r, r);
-    ``L_inv`` (r, r): L_inv'L_inv = S_inv; ``g`` (r,): generalised least squares in whitened coordinates, beta = beta_ols + R^-1 g; ``r2``: the
-    minimum of [E-PLS]; ``log_det``: log|S|.
+    ``b`` and ``v`` (q, r + 1): the BLUP map of [Q e] and Z'V0^-1 [Q e]; ``S`` (r, r) and its inverse ``S_inv``;
+    ``L_inv`` (r, r): L_inv'L_inv = S_inv; ``g`` (r,): generalised least squares in whitened coordinates,
+    beta = beta_ols + R^-1 g; ``r2``: the minimum of [E-PLS]; ``log_det``: log|S|.
     """
 
     b: Array

@@ -1,0 +1,53 @@
+"""BLUPs, ML/REML estimates and the Bayesian posterior of one linear mixed model, side by side.
+
+Examples
+--------
+>>> import blupbayes as bb
+>>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+>>> comparison = bb.compare(model.fit("ML"), model.fit("REML"))
+"""
+
+from blupbayes.datasets import list_datasets, load_dataset
+from blupbayes.errors import (
+    BlupbayesError,
+    ComparisonError,
+    DataError,
+    DatasetError,
+    FormulaError,
+    IdentifiabilityError,
+    NewLevelError,
+    PriorError,
+)
+from blupbayes.mixed_model import MixedModel
+from blupbayes.model.prior import Prior
+from blupbayes.versions import show_versions
+
+# Last: the package compare/ is loaded by now, and the name belongs to the function.
+from blupbayes.comparison import compare  # isort: skip
+
+__all__ = [
+    "BlupbayesError",
+    "ComparisonError",
+    "DataError",
+    "DatasetError",
+    "FormulaError",
+    "IdentifiabilityError",
+    "MixedModel",
+    "NewLevelError",
+    "Prior",
+    "PriorError",
+    "__version__",
+    "compare",
+    "list_datasets",
+    "load_dataset",
+    "show_versions",
+]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when it is asked for: reading package metadata is a tenth of the import."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("blupbayes")
+    raise AttributeError(f"module 'blupbayes' has no attribute {name!r}")

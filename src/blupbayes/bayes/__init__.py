@@ -1,0 +1,1 @@
+"""Full posterior: the model in PyMC, and what is read from its draws."""

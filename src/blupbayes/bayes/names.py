@@ -1,0 +1,34 @@
+"""Names in the PyMC model and in its draws: dimensions, their labels, and what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+
+from blupbayes.model.design import Design
+
+__all__ = ["coordinates", "level_dim", "reported"]
+
+TAKEN = {"beta", "sigma", "y", "fixef", "obs", "chain", "draw", "sample"}
+
+
+def level_dim(name: str) -> str:
+    """Dimension of the levels of a grouping factor: its name, or name_level where that name is taken."""
+    return f"{name}_level" if name in TAKEN else name
+
+
+def coordinates(design: Design) -> dict[str, Any]:
+    """Labels of every dimension: fixef, obs, and for each grouping factor g: g, g_term and g_term_bis."""
+    coords: dict[str, Any] = {"fixef": list(design.fixed_names), "obs": np.arange(design.n_obs)}
+    for g in design.groups:
+        coords[level_dim(g.name)] = list(g.levels)
+        coords[f"{g.name}_term"] = coords[f"{g.name}_term_bis"] = list(g.names)
+    return coords
+
+
+def reported(design: Design, present: Container[str]) -> list[str]:
+    """Variables of the posterior group that are present, in the order of tables."""
+    per_group = [f"{kind}_{g.name}" for kind in ("sd", "corr", "b") for g in design.groups]
+    return [name for name in ("beta", "sigma", *per_group) if name in present]

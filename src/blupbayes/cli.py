@@ -1,0 +1,230 @@
+"""The command line: reads arguments, calls the same verbs as Python does, prints or writes one table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+import pandas as pd
+
+from blupbayes.comparison import Comparison
+from blupbayes.datasets import list_datasets, load_dataset
+from blupbayes.errors import BlupbayesError, DataError
+from blupbayes.mixed_model import MixedModel
+from blupbayes.model.prior import Prior
+from blupbayes.show.tables import to_csv
+from blupbayes.versions import show_versions, versions
+
+__all__ = ["main"]
+
+METHODS = {"ML": ("ML",), "REML": ("REML",), "both": ("ML", "REML")}
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    ".csv": lambda c: to_csv(c.to_dataframe()),
+    ".html": lambda c: c.to_html(standalone=True),
+    ".md": lambda c: c.to_markdown(),
+    ".tex": lambda c: c.to_latex(),
+}
+DEMO = """\
+Rail: the travel time of an ultrasonic wave in six rails, three times each (nanoseconds).
+One linear mixed model, four answers. MME is Henderson's equations at the REML variances with
+beta ~ N(0, 1/kappa): at kappa = {kappa:g} the prior pulls beta towards 0, and as kappa goes to 0 the
+posterior mean becomes Henderson's solution:
+"""
+DEMO_KAPPA = 1e-3
+PATH = (1e-2, 1e-3, 1e-4, 1e-6, 0.0)
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2 and one line on stderr."""
+        self.exit(2, f"blupbayes: {message} (see: {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    top = Parser(prog="blupbayes", description="BLUPs, ML/REML and the posterior of one linear mixed model.")
+    top.add_argument("--version", action="version", version=f"blupbayes {versions()['blupbayes']}")
+    verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=Parser)
+    demo = verbs.add_parser("demo", help="Rail, offline: ML, REML, Henderson's equations and the posterior")
+    demo.add_argument("--no-sample", action="store_true", help="leave the posterior out")
+    demo.add_argument("--seed", type=int, default=1, help="of the sampler (default 1)")
+    demo.set_defaults(run=run_demo)
+    add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
+    verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
+    verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
+    return top
+
+
+def add_compare(verb: argparse.ArgumentParser) -> None:
+    """Options of compare."""
+    verb.add_argument("data", metavar="DATA", help="a .csv or .parquet file, or the name of a data set")
+    verb.add_argument("formula", metavar="FORMULA", help='for example "travel ~ 1 + (1 | Rail)"')
+    verb.add_argument("--method", choices=list(METHODS), default="both", help="which fits (default both)")
+    verb.add_argument(
+        "--kappa", type=float, default=0.0, help="prior precision of beta in Henderson's equations"
+    )
+    verb.add_argument("--sample", action="store_true", help="draw the posterior with PyMC")
+    verb.add_argument(
+        "--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"; with --sample'
+    )
+    verb.add_argument("--seed", type=int, help="of the sampler")
+    verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
+    verb.add_argument("--weights", metavar="COLUMN", help="precision weights")
+    verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
+    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known")
+    verb.add_argument(
+        "--missing", choices=["raise", "drop"], default="raise", help="rows with missing values"
+    )
+    verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
+    verb.set_defaults(run=run_compare)
+
+
+def run_demo(args: argparse.Namespace) -> None:
+    """The Rail data in every answer."""
+    model = MixedModel("travel ~ 1 + (1 | Rail)", load_dataset("rail"))
+    print(DEMO.format(kappa=DEMO_KAPPA))
+    path = model.kappa_path(model.fit("REML"), PATH)
+    for kappa, mean in path.loc[path["component"] == "fixed", ["kappa", "estimate"]].itertuples(index=False):
+        print(f"  kappa {kappa:<6g}  Intercept {mean:.3f}")
+    print(flush=True)
+    careful = {} if args.no_sample else {"draws": 2000, "target_accept": 0.95}
+    found = model.compare(sample=not args.no_sample, random_seed=args.seed, kappa=DEMO_KAPPA, **careful)
+    print(text(found))
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Compare the answers for a file or a data set."""
+    output = check_output(args.output)
+    if args.prior and not args.sample:
+        raise DataError("--prior is for the posterior: add --sample.")
+    prior = Prior(sd=args.prior) if args.prior else None
+    options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
+    model = MixedModel(args.formula, read(args.data), **options)
+    found = model.compare(
+        prior,
+        args.sample,
+        args.ci_prob,
+        args.seed,
+        kappa=args.kappa,
+        methods=METHODS[args.method],
+    )
+    if output is None:
+        print(text(found))
+        return
+    write(output, FORMATS[output.suffix](found))
+    print(f"{output}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
+
+
+def run_datasets(args: argparse.Namespace) -> None:
+    """List the data sets."""
+    print(list_datasets()[["name", "rows", "groups", "title"]].to_string(index=False))
+
+
+def run_versions(args: argparse.Namespace) -> None:
+    """Print the versions."""
+    show_versions()
+
+
+def text(found: Comparison) -> str:
+    """The table for stdout: as wide as the terminal, in full elsewhere."""
+    if not sys.stdout.isatty():
+        return found.to_text()
+    return found.to_text(max_rows=40, width=os.get_terminal_size(sys.stdout.fileno()).columns)
+
+
+def read(data: str) -> pd.DataFrame:
+    """A .csv or .parquet file, or a data set by its name.
+
+    Raises
+    ------
+    DataError
+        If there is neither, or the file cannot be read.
+    """
+    path = Path(data)
+    if not path.exists() and not path.suffix:
+        return load_dataset(data)
+    if not path.is_file():
+        close = get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
+        raise DataError(
+            f"no file {data!r}." + (f" Did you mean {str(path.parent / close[0])!r}?" if close else "")
+        )
+    name = path.name.lower()
+    try:
+        if name.endswith((".parquet", ".pq")):
+            return pd.read_parquet(path)
+        if name.endswith((".csv", ".csv.gz")):
+            return pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"cannot read {data!r}: {reason}") from None
+    raise DataError(f"cannot read {data!r}: the name must end in .csv, .csv.gz or .parquet.")
+
+
+def check_output(output: str | None) -> Path | None:
+    """Refuse, before any work, an output that could not be written."""
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix not in FORMATS:
+        raise DataError(f"-o {output!r}: the name must end in {', '.join(FORMATS)}.")
+    if path.is_dir() or not path.parent.is_dir():
+        raise DataError(
+            f"-o {output!r}: "
+            + ("it is a folder." if path.is_dir() else f"there is no folder {str(path.parent)!r}.")
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"-o {output!r}: the folder cannot be written to.")
+    return path
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(content, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; default those of the process.
+
+    Returns
+    -------
+    int
+        0, or 2 for bad input, with one clear line on stderr and nothing written.
+    """
+    # The tables show every message at their foot; the log would repeat it on stderr.
+    logging.getLogger("blupbayes").addHandler(logging.NullHandler())
+    args = parser().parse_args(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except BlupbayesError as error:
+        print(f"blupbayes: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"blupbayes: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Answers side by side: one tidy table of anything that has ``tidy()``."""

@@ -1,0 +1,128 @@
+"""Side by side: anything with ``tidy()`` -> one long and one wide table. Imports no estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import pandas as pd
+
+from blupbayes.compare.rows import COLUMNS, KEYS
+from blupbayes.errors import ComparisonError
+
+__all__ = ["FIELDS", "check_same_data", "label", "long", "wide"]
+
+COMPONENTS = ["fixed", "sd", "corr", "weight", "b", "group_mean"]
+FIELDS = ["estimate", "uncertainty", "uncertainty_kind", "ci_lb", "ci_ub", "ci_kind"]
+
+
+class Answer(Protocol):
+    """What an answer must offer to be compared: a label and its long table."""
+
+    @property
+    def estimator(self) -> str: ...
+
+    def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame: ...
+
+
+def label(answers: Iterable[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """One label per answer: the name given by the user, else the estimator, numbered where it repeats.
+
+    Parameters
+    ----------
+    answers : iterable
+        Answers, or dicts {label: answer}.
+    named : mapping
+        Further answers by label.
+
+    Raises
+    ------
+    ComparisonError
+        If there is nothing to compare, something has no ``tidy()``, or a label is used twice.
+    """
+    found: dict[str, Any] = {}
+    for item in (*answers, dict(named)):
+        own = item if isinstance(item, Mapping) else {numbered(estimator_of(item), found): item}
+        for name, answer in own.items():
+            estimator_of(answer)
+            if str(name) in found:
+                raise ComparisonError(f"two answers are labelled {name!r}. Give each its own label.")
+            found[str(name)] = answer
+    if not found:
+        raise ComparisonError(
+            "nothing to compare. Pass answers: bb.compare(model.fit('ML'), model.fit('REML'))."
+        )
+    return found
+
+
+def estimator_of(answer: Any) -> str:
+    """Label of an answer; refuses what is not one."""
+    if not callable(getattr(answer, "tidy", None)):
+        raise ComparisonError(
+            f"cannot compare a {type(answer).__name__}: it has no tidy(). "
+            "Pass the results of fit(), solve() or sample()."
+        )
+    return str(getattr(answer, "estimator", type(answer).__name__))
+
+
+def numbered(name: str, taken: Mapping[str, Any]) -> str:
+    """The name itself, or "name (2)", "name (3)", ... if it is taken."""
+    candidates = (name if k == 1 else f"{name} ({k})" for k in range(1, len(taken) + 2))
+    return next(c for c in candidates if c not in taken)
+
+
+def check_same_data(answers: Mapping[str, Any]) -> None:
+    """Refuse answers to different data, by their data hash; an answer without a hash is let through.
+
+    Raises
+    ------
+    ComparisonError
+        With both numbers of rows and the first digits of both hashes.
+    """
+    known = [(name, a.data_hash, a.n_obs) for name, a in answers.items() if getattr(a, "data_hash", None)]
+    for name, digest, n in known[1:]:
+        first, first_digest, first_n = known[0]
+        if digest != first_digest:
+            raise ComparisonError(
+                f"{first!r} and {name!r} answer different questions: {first_n} vs {n} rows, "
+                f"hash {first_digest[:8]} vs {digest[:8]} (of y, X, Z, weights and offset). "
+                "Compare answers of one MixedModel."
+            )
+
+
+def long(answers: Mapping[str, Answer], ci_prob: float = 0.95) -> pd.DataFrame:
+    """All answers one under the other, labelled: the long table of the contract.
+
+    Returns
+    -------
+    DataFrame
+        Columns COLUMNS, in full precision; sorted by component, otherwise in the order of the answers.
+    """
+    frames = [answer.tidy(ci_prob).assign(estimator=name) for name, answer in answers.items()]
+    table = pd.concat(frames, ignore_index=True)[COLUMNS]
+    order = table["component"].map({c: k for k, c in enumerate(COMPONENTS)}).fillna(len(COMPONENTS))
+    return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """The long table turned: a row per quantity, the columns of each estimator beside each other.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A long table.
+
+    Returns
+    -------
+    DataFrame
+        Index (component, group, level, term); columns (estimator, field), the fields being FIELDS.
+        ``wide.xs("estimate", axis=1, level=1)`` has the estimates alone.
+    """
+    index = pd.MultiIndex.from_frame(table[KEYS].drop_duplicates())
+    parts = {
+        name: part.set_index(KEYS)[FIELDS].reindex(index)
+        for name, part in table.groupby("estimator", sort=False)
+    }
+    turned = pd.concat(parts, axis=1, names=["estimator", "field"])
+    kinds = [c for c in turned.columns if c[1].endswith("_kind")]
+    return turned.fillna(dict.fromkeys(kinds, ""))

@@ -1,0 +1,263 @@
+"""Fit: ML or REML estimates as users hold them. Thin and frozen; the work is on the floors below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from blupbayes.compare import effects, rows
+from blupbayes.errors import BlupbayesError
+from blupbayes.mme.fit import Certificate, Estimate
+from blupbayes.mme.gaussian import posterior
+from blupbayes.mme.statistics import Statistics
+from blupbayes.model.design import Design
+from blupbayes.predict import predict
+from blupbayes.show.sheet import compose
+from blupbayes.show.summary import fit_text, title
+from blupbayes.show.tables import to_html
+from blupbayes.variances import Variances
+
+__all__ = ["Fit"]
+
+Array = NDArray[np.float64]
+ALIASED = "aliased: a combination of earlier columns"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """ML or REML estimates, and the BLUPs at them.
+
+    Parameters
+    ----------
+    design : Design
+        What was asked.
+    estimate : Estimate
+        theta, sigma and the certificate of the optimum.
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit("REML")
+    >>> fit.summary().round(2)[["estimate", "se", "t"]]
+               estimate     se     t
+    Intercept      66.5  10.17  6.54
+    >>> fit.ranef().round(2).head(2)
+      group level       term  estimate  cond_sd  pev_sd
+    0  Rail     2  Intercept    -34.53     2.31   10.34
+    1  Rail     5  Intercept    -16.36     2.31   10.34
+    """
+
+    design: Design
+    estimate: Estimate
+
+    @property
+    def method(self) -> str:
+        """Which criterion was minimised: "ML" or "REML"."""
+        return self.estimate.method
+
+    @property
+    def estimator(self) -> str:
+        """Label in tables: the method."""
+        return self.estimate.method
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the data say, free of n."""
+        return self.estimate.statistics
+
+    @property
+    def formula(self) -> str:
+        """The formula as it was given."""
+        return self.design.formula
+
+    @property
+    def n_obs(self) -> int:
+        """Rows in the fit."""
+        return self.design.n_obs
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of y, X, Z, weights and offset."""
+        return self.design.hash
+
+    @property
+    def beta(self) -> pd.Series:
+        """Fixed effects (p,), generalised least squares [E-GLS]; NaN for aliased columns."""
+        values = np.full(len(self.design.fixed_names), np.nan)
+        values[self.statistics.kept] = self.estimate.beta[self.statistics.kept]
+        return pd.Series(values, index=list(self.design.fixed_names), name="beta")
+
+    @cached_property
+    def beta_cov(self) -> pd.DataFrame:
+        """Covariance (p, p) of beta_hat with the variances held; NaN for aliased columns."""
+        names = list(self.design.fixed_names)
+        return pd.DataFrame(self.gaussian.beta_cov, index=names, columns=names)
+
+    @property
+    def sigma(self) -> float:
+        """Residual sd; unit of y."""
+        return self.estimate.sigma
+
+    @property
+    def theta(self) -> Array:
+        """Relative covariance parameters (m,): terms in formula order, each T column-major."""
+        return self.estimate.theta.copy()
+
+    @cached_property
+    def variances(self) -> Variances:
+        """Sds and correlations in the units of y."""
+        return Variances.from_factors(self.statistics.groups, self.estimate.T, self.sigma)
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood, restricted for REML [E-ML], [E-REML]."""
+        return self.estimate.log_likelihood
+
+    @property
+    def criterion(self) -> float:
+        """-2 log-likelihood, restricted for REML."""
+        return self.estimate.criterion
+
+    @property
+    def n_parameters(self) -> int:
+        """Rank of X, plus the entries of theta, plus one for sigma unless it is known."""
+        return self.statistics.rank + self.statistics.n_theta + (self.design.sigma is None)
+
+    @property
+    def aic(self) -> float:
+        """AIC: criterion + 2 n_parameters, for REML too (as lme4)."""
+        return self.criterion + 2.0 * self.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """BIC: criterion + log(n_obs) n_parameters, for REML too (as lme4)."""
+        return self.criterion + float(np.log(self.n_obs)) * self.n_parameters
+
+    @property
+    def converged(self) -> bool:
+        """Whether the certificate holds."""
+        return self.estimate.certificate.converged
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether a covariance matrix is singular: a variance of 0 or a correlation of -1 or 1."""
+        return self.estimate.is_boundary
+
+    @property
+    def certificate(self) -> Certificate:
+        """Why the estimate may be trusted: slope, Newton decrement, multipliers at the boundary."""
+        return self.estimate.certificate
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What a reader of the estimates has to know, as sentences."""
+        return self.estimate.messages
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the foot of a table."""
+        state = (
+            f"converged, largest slope {self.certificate.gradient:.0e}"
+            if self.converged
+            else self.certificate
+        )
+        return (f"criterion {self.criterion:.4f}; {state}.", *self.messages)
+
+    @cached_property
+    def gaussian(self) -> effects.GaussianLike:
+        """Henderson's equations solved at the estimates [E-MME]; computed when first needed."""
+        return effects.pivoted(posterior(self.statistics, self.estimate.T, self.sigma))
+
+    def ranef(self) -> pd.DataFrame:
+        """BLUPs [E-BLUP] with both spreads [E-PEV].
+
+        Returns
+        -------
+        DataFrame
+            group, level, term, estimate, cond_sd (sd of b given y, beta and the variances: lme4's condVar),
+            pev_sd (sqrt Var(b_hat - b)); units of y per unit of the column.
+        """
+        return effects.effects(self.statistics.groups, self.gaussian)
+
+    def group_means(self) -> pd.DataFrame:
+        """beta_k + b_jk for coefficients with a fixed column of the same name.
+
+        Returns
+        -------
+        DataFrame
+            group, level, term, estimate, pev_sd (of the sum, errors of beta and b together).
+        """
+        return effects.group_means(self.statistics.groups, self.design.fixed_names, self.gaussian)
+
+    def weights(self) -> pd.DataFrame:
+        """Share of a level's own information that is kept [E-WEIGHT]: group, level, term, estimate."""
+        return effects.weights(self.statistics.groups, self.gaussian)
+
+    def summary(self, df: str = "none") -> pd.DataFrame:
+        """Fixed effects with standard errors.
+
+        Parameters
+        ----------
+        df : {"none"}
+            Degrees of freedom: "none" compares t = estimate/se with the normal distribution, which is
+            too narrow where groups are few; the column df is then inf.
+
+        Returns
+        -------
+        DataFrame
+            estimate, se, df, t, p; a row per column of X; ``attrs["df"]`` says what df is.
+        """
+        from scipy.special import ndtr  # late, as in compare/rows.py
+
+        if df != "none":
+            raise BlupbayesError(
+                f"df={df!r} is not available. Pass df='none': t against the normal distribution."
+            )
+        se = np.sqrt(np.diag(self.beta_cov.to_numpy()))
+        t = self.beta / se
+        table = pd.DataFrame(
+            {"estimate": self.beta, "se": se, "df": np.inf, "t": t, "p": 2 * ndtr(-np.abs(t))}
+        )
+        table.attrs["df"] = (
+            "none: t is compared with the normal distribution; se treats the variances as known"
+        )
+        return table
+
+    def predict(self, data: Any = None, *, random: str = "all", new_levels: str = "error") -> pd.DataFrame:
+        """Fitted values, or predictions for new rows: see :func:`blupbayes.predict.predict`."""
+        return predict(
+            self.design, self.estimate.beta, self.gaussian.b, data, random=random, new_levels=new_levels
+        )
+
+    def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """The long table of this answer; intervals are normal, of kind wald (se) or pev (pev_sd)."""
+        fixed = self.summary()
+        known = "" if self.design.sigma is None else rows.KNOWN
+        shared = {"uncertainty": fixed["se"], "uncertainty_kind": "se"}
+        bounds = rows.normal_interval(fixed["estimate"], fixed["se"], ci_prob, "wald")
+        note = [ALIASED if np.isnan(v) else "" for v in fixed["estimate"]]
+        blocks = [
+            rows.block(
+                "fixed",
+                self.method,
+                term=list(fixed.index),
+                estimate=fixed["estimate"],
+                note=note,
+                **shared,
+                **bounds,
+            ),
+            *rows.variance_rows(self.variances, self.method, residual=known),
+            *effects.random_rows(self.ranef(), self.group_means(), self.weights(), self.method, ci_prob),
+        ]
+        return rows.gather(blocks)
+
+    def __repr__(self) -> str:
+        return fit_text(self)
+
+    def _repr_html_(self) -> str:
+        return to_html(compose(self.tidy(), title(self.design), self.notes, max_rows=40))

@@ -1,0 +1,406 @@
+"""MixedModel: the front door. It composes verbs and holds no mathematics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from blupbayes.compare.paths import kappa_table, pooling_table
+from blupbayes.comparison import Comparison, compare
+from blupbayes.errors import DataError
+from blupbayes.mme.fit import estimate
+from blupbayes.mme.gaussian import kappa_path
+from blupbayes.mme.gaussian import posterior as solve
+from blupbayes.mme.pooling import pooling_path
+from blupbayes.mme.statistics import Statistics, reduce
+from blupbayes.model.design import Design, from_arrays
+from blupbayes.model.prior import Prior
+from blupbayes.model.update import update_formula
+from blupbayes.results import Fit, Gaussian, Posterior
+from blupbayes.show.summary import model_text
+from blupbayes.source import Source, arrays_without
+from blupbayes.variances import RESIDUAL, Variances, read_variances
+
+__all__ = ["MixedModel"]
+
+logger = logging.getLogger("blupbayes")
+
+METHODS = ("REML", "ML")
+
+
+def read_method(method: Any) -> str:
+    """The method in capitals.
+
+    Raises
+    ------
+    DataError
+        If there is no such method.
+    """
+    name = str(method).upper()
+    if name not in METHODS:
+        close = get_close_matches(name, METHODS, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise DataError(f"method={method!r} is not one of 'REML', 'ML'.{hint}")
+    return name
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class MixedModel:
+    """One linear mixed model of one table [E-MODEL].
+
+    Parameters
+    ----------
+    formula : str
+        As in lme4: ``"Reaction ~ Days + (Days | Subject)"``, ``(x || g)``, ``(1 | a/b)``.
+    data : frame
+        pandas, or anything that narwhals reads.
+    weights : str or array, optional
+        Precision weights (not counts): a column or (n,).
+    offset : str or array, optional
+        Known part of the mean, unit of y.
+    sigma : float, optional
+        The residual sd if it is known; known standard errors are ``weights=1/se**2, sigma=1``.
+    missing : {"raise", "drop"}
+        What to do with rows that have missing values.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or names an unknown column.
+    DataError
+        If the data cannot be used as they are.
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+    >>> model
+    MixedModel travel ~ 1 + (1 | Rail)
+      rows    18
+      X       18 x 1  Intercept
+      Z Rail  18 x 6  6 levels, 3 rows per level (balanced)
+    >>> round(model.fit("ML").sigma ** 2, 3)
+    16.167
+    """
+
+    design: Design
+    source: Source | None
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        sigma: float | None = None,
+        missing: str = "raise",
+    ) -> None:
+        options = {"weights": weights, "offset": offset, "sigma": sigma, "missing": missing}
+        own = data.copy(deep=False) if isinstance(data, pd.DataFrame) else data
+        self._set(Source(formula, own, options))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        y: Any,
+        X: Any,
+        Z: Any,
+        *,
+        fixed_names: Sequence[str] | None = None,
+        group_name: str = "g",
+        weights: Any = None,
+        offset: Any = None,
+        sigma: float | None = None,
+    ) -> MixedModel:
+        """Build a model from matrices.
+
+        Parameters
+        ----------
+        y : array (n,)
+        X : array (n, p)
+        Z : array or sparse (n, q), or dict
+            Indicator columns of one group, or {name: (codes (n,), columns (n, q_k))}.
+        fixed_names : sequence of str, optional
+            Names of the columns of X.
+        group_name : str
+            Name of the group of an indicator matrix.
+        weights, offset, sigma
+            As in the class.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import blupbayes as bb
+        >>> rail = bb.load_dataset("rail")
+        >>> Z = rail["Rail"].to_numpy()[:, None] == np.unique(rail["Rail"])
+        >>> model = bb.MixedModel.from_arrays(rail["travel"], np.ones((18, 1)), Z.astype(float))
+        >>> round(model.fit("ML").sigma ** 2, 3)
+        16.167
+        """
+        options = {"fixed_names": fixed_names, "group_name": group_name}
+        options |= {"weights": weights, "offset": offset, "sigma": sigma}
+        return cls._from(from_arrays(y, X, Z, **options))
+
+    @classmethod
+    def _from(cls, given: Source | Design) -> MixedModel:
+        model = cls.__new__(cls)
+        model._set(given)
+        return model
+
+    def _set(self, given: Source | Design) -> None:
+        design = given.build() if isinstance(given, Source) else given
+        if any(g.name == RESIDUAL for g in design.groups):
+            raise DataError(
+                f"a grouping factor cannot be called {RESIDUAL!r}, the name of the residual sd. Rename it."
+            )
+        object.__setattr__(self, "source", given if isinstance(given, Source) else None)
+        object.__setattr__(self, "design", design)
+
+    @property
+    def formula(self) -> str:
+        """The formula as it was given."""
+        return self.design.formula
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the data say, free of n; the rows are visited once, when this is first needed."""
+        return reduce(self.design)
+
+    def fit(self, method: str = "REML") -> Fit:
+        """Estimate the variances by REML or ML [E-REML], [E-ML].
+
+        Parameters
+        ----------
+        method : {"REML", "ML"}
+            In any case of letters.
+
+        Returns
+        -------
+        Fit
+            What a reader has to know (a variance of 0, aliased columns) is in ``messages`` and logged.
+        """
+        fit = Fit(self.design, estimate(self.statistics, read_method(method)))
+        for message in fit.messages:
+            logger.warning(message)
+        return fit
+
+    def _variances(self, given: Any) -> Variances:
+        """Read what a user calls variances, for this model."""
+        return read_variances(given, self.statistics.groups, self.design.sigma)
+
+    def solve(self, variances: Any, kappa: float = 0.0, prior_mean: Any = 0.0) -> Gaussian:
+        """Henderson's equations at known variances, beta ~ N(prior_mean, 1/kappa) [E-MME].
+
+        Parameters
+        ----------
+        variances : Fit, Variances or dict
+            {"Rail": sd or covariance matrix, "residual": sd}, in the units of y.
+        kappa : float
+            Prior precision of every fixed effect, in [0, inf]; 0 gives BLUE and BLUP.
+        prior_mean : float or array (p,)
+            Prior mean of beta.
+
+        Returns
+        -------
+        Gaussian
+            For a rank-deficient X at kappa = 0, the smallest-norm limit.
+        """
+        known = self._variances(variances)
+        (precision,) = read_each("kappa", kappa)
+        solved = solve(self.statistics, known.factors(), known.residual, precision, self._mean(prior_mean))
+        return Gaussian(self.design, self.statistics, known, solved)
+
+    def _mean(self, mean: Any) -> Any:
+        given = np.asarray(mean, dtype=float)
+        p = len(self.design.fixed_names)
+        if given.shape not in ((), (p,)) or not np.isfinite(given).all():
+            raise DataError(f"prior_mean must be one finite number or {p} of them; it is {mean!r}.")
+        return float(given) if given.shape == () else given
+
+    def kappa_path(self, variances: Any, kappas: Sequence[float], prior_mean: Any = 0.0) -> pd.DataFrame:
+        """How beta and b go to Henderson's solution as the prior precision goes to 0 [E-RATE].
+
+        Parameters
+        ----------
+        variances : Fit, Variances or dict
+            As in solve.
+        kappas : sequence of float
+            Each in [0, inf].
+        prior_mean : float or array (p,)
+            Prior mean of beta.
+
+        Returns
+        -------
+        DataFrame
+            kappa, component (fixed, b, group_mean), group, level, term, estimate, uncertainty and its kind.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> path = model.kappa_path(model.fit(), [1e-2, 1e-4, 0])
+        >>> path.query("component == 'fixed'")["estimate"].round(2).tolist()
+        [32.69, 65.82, 66.5]
+        """
+        known = self._variances(variances)
+        values, mean, s = read_each("kappa", kappas), self._mean(prior_mean), self.statistics
+        points = kappa_path(s, known.factors(), known.residual, values, mean)
+        return kappa_table(s.groups, s.fixed_names, points)
+
+    def pooling_path(self, variances: Any, taus: Sequence[float]) -> pd.DataFrame:
+        """How beta and b move from complete pooling (tau = 0) to none (tau = inf).
+
+        Parameters
+        ----------
+        variances : Fit, Variances or dict
+            As in solve; tau multiplies every sd of the random effects, not the residual one.
+        taus : sequence of float
+            Each in [0, inf].
+
+        Returns
+        -------
+        DataFrame
+            tau, component (fixed, b, group_mean), group, level, term, estimate, uncertainty and its kind.
+        """
+        known = self._variances(variances)
+        s = self.statistics
+        points = pooling_path(s, known.factors(), known.residual, read_each("tau", taus))
+        return pooling_table(s.groups, s.fixed_names, points)
+
+    def to_pymc(self, prior: Prior | None = None, parameterization: str = "noncentered") -> Any:
+        """The model as a plain ``pm.Model``, to read, extend and draw."""
+        from blupbayes.bayes.hierarchical import build as build_pymc
+
+        return build_pymc(self.design, prior, parameterization)
+
+    def sample(
+        self,
+        prior: Prior | None = None,
+        *,
+        parameterization: str = "auto",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        random_seed: Any = None,
+        progressbar: bool = True,
+        **pm_sample_kwargs: Any,
+    ) -> Posterior:
+        """Draw from the full posterior with PyMC.
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            None is the documented default, rescaled with the units of the data.
+        parameterization : {"auto", "noncentered"}
+            How the random effects are written.
+        draws, tune, chains, random_seed, progressbar, **pm_sample_kwargs
+            As in ``pm.sample``.
+
+        Returns
+        -------
+        Posterior
+        """
+        from blupbayes.bayes.hierarchical import sample
+
+        data, diagnostics = sample(
+            self.design,
+            prior,
+            parameterization=parameterization,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=random_seed,
+            progressbar=progressbar,
+            **pm_sample_kwargs,
+        )
+        posterior = Posterior(self.design, (prior or Prior()).resolve(self.design), data, diagnostics)
+        for message in posterior.messages:
+            logger.warning(message)
+        return posterior
+
+    def compare(
+        self,
+        prior: Prior | None = None,
+        sample: bool = False,
+        ci_prob: float = 0.95,
+        random_seed: Any = None,
+        *,
+        kappa: float = 0.0,
+        methods: Sequence[str] = ("ML", "REML"),
+        **sample_options: Any,
+    ) -> Comparison:
+        """ML, REML, Henderson's equations and, if asked for, the posterior side by side.
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            For the posterior.
+        sample : bool
+            Draw the posterior with PyMC.
+        ci_prob : float
+            Level of every interval.
+        random_seed : int, optional
+            For the draws.
+        kappa : float
+            Prior precision of beta in Henderson's equations, solved at the last method's variances.
+        methods : sequence of str
+            Which fits.
+        **sample_options
+            Passed to sample.
+
+        Returns
+        -------
+        Comparison
+        """
+        fits = [self.fit(method) for method in methods]
+        answers: list[Any] = [*fits, self.solve(fits[-1], kappa)]
+        if sample:
+            answers.append(self.sample(prior, random_seed=random_seed, **sample_options))
+        return compare(*answers, ci_prob=ci_prob)
+
+    def drop(self, rows: Any) -> MixedModel:
+        """The same model without some rows.
+
+        Parameters
+        ----------
+        rows : label, sequence of labels, or boolean mask (n,)
+            Labels of the index of the data as they were given (positions, for the usual index and for
+            arrays); in a mask, True is dropped.
+        """
+        return self._from(
+            arrays_without(self.design, rows) if self.source is None else self.source.without(rows)
+        )
+
+    def update(self, formula: str) -> MixedModel:
+        """Another formula for the same data, weights, offset and sigma.
+
+        Parameters
+        ----------
+        formula : str
+            ``.`` stands for what was on that side: ``". ~ . + x"``, ``". ~ . - (x | g) + (1 | g)"``.
+        """
+        if self.source is None:
+            raise DataError(
+                "update: this model was built from arrays and has no formula. Use MixedModel.from_arrays."
+            )
+        return self._from(replace(self.source, formula=update_formula(self.source.formula, formula)))
+
+    def __repr__(self) -> str:
+        return model_text(self.design, self.statistics.aliased)
+
+
+def read_each(name: str, values: Any) -> list[float]:
+    """Numbers in [0, inf], checked before any work is done."""
+    given = np.atleast_1d(np.asarray(values, dtype=float))
+    bad = [v for v in given.tolist() if not v >= 0]
+    if bad:
+        raise DataError(f"{name}={bad[0]!r} must lie in [0, inf].")
+    return [float(v) for v in given]

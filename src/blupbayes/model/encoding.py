@@ -1,0 +1,163 @@
+"""New rows in the coding of a design: what was learned from the data, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from blupbayes.errors import DataError
+from blupbayes.model.coding import recode
+from blupbayes.model.columns import Columns, learn, used_by
+from blupbayes.model.expressions import Uses
+from blupbayes.model.formula import NAME
+from blupbayes.model.grouping import Grouping
+from blupbayes.model.names import missing_column, resolve
+from blupbayes.model.scanner import listing, unquoted
+from blupbayes.model.side import as_side
+from blupbayes.model.structure import NewRows
+from blupbayes.model.table import incomplete, missing_text, numbers, open_table, settled
+
+__all__ = ["Encoding", "GroupEncoding", "Value", "columns_of_value", "learn_value"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """One column of numbers: a column of the table, or an expression.
+
+    Parameters
+    ----------
+    role : str
+        What it is used for, for the errors.
+    text : str
+        As written.
+    column : str, optional
+        The column of the table, if it is one.
+    columns : Columns, optional
+        The expression, if it is one.
+    """
+
+    role: str
+    text: str
+    column: str | None
+    columns: Columns | None
+
+    def encode(self, frame: pd.DataFrame) -> Array:
+        """Its values (m,)."""
+        if self.columns is None:
+            return numbers(frame[self.column], self.role)
+        return self.columns.encode(frame)[:, 0]
+
+
+def columns_of_value(
+    text: str, names: Collection[str], extra: Collection[str], source: str
+) -> dict[str, str]:
+    """The columns of the table that a column or an expression needs, by their name in the text."""
+    if NAME.fullmatch(text) or text in names:
+        return resolve(Uses(frozenset([unquoted(text)])), names, (), source)
+    return used_by(as_side(text), names, extra, source)
+
+
+def learn_value(
+    role: str, text: str, frame: pd.DataFrame, extra: Mapping[str, Any], source: str
+) -> tuple[Array, Value]:
+    """The values (n,) of a column or an expression, and how to make them again.
+
+    Raises
+    ------
+    DataError
+        If it is not one column of numbers.
+    """
+    names = [str(name) for name in frame]
+    if NAME.fullmatch(text) or text in names:
+        column = columns_of_value(text, names, extra, source)[unquoted(text)]
+        return numbers(frame[column], role), Value(role, column, column, None)
+    matrix, columns = learn(as_side(text), frame, extra, source)
+    if matrix.shape[1] != 1:
+        raise DataError(
+            f"the {role} '{text}' is not one column of numbers; it makes {matrix.shape[1]} columns"
+        )
+    return matrix[:, 0], Value(role, text, None, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupEncoding:
+    """How the rows of one group are made: its levels, its columns of the table, the columns of its terms."""
+
+    grouping: Grouping
+    factors: tuple[str, ...]
+    sides: tuple[Columns, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Everything that new rows need.
+
+    Parameters
+    ----------
+    fixed : Columns
+        The fixed side.
+    groups : dict of GroupEncoding
+        By the name of the group.
+    offsets : tuple of Value
+        They add up.
+    dtypes : dict
+        Coded dtype of each column that enters a matrix.
+    array_offset : bool
+        Whether part of the offset was an array, which new rows do not have.
+    """
+
+    fixed: Columns
+    groups: Mapping[str, GroupEncoding]
+    offsets: tuple[Value, ...]
+    dtypes: Mapping[str, Any]
+    array_offset: bool
+
+    def encode(self, data: Any, groups: Collection[str] | None = None) -> NewRows:
+        """New rows of a table, with the given groups (all of them if None)."""
+        chosen = list(self.groups) if groups is None else list(groups)
+        unknown = [name for name in chosen if name not in self.groups]
+        if unknown:
+            raise DataError(f"the model has no group '{unknown[0]}' (groups: {listing(self.groups)})")
+        if self.array_offset:
+            message = "the offset of the model is an array, which new rows do not have; "
+            raise DataError(message + "give it as the name of a column, or as offset(x) in the formula")
+        frame = self._read(data, chosen)
+        coded = recode(frame, {name: dtype for name, dtype in self.dtypes.items() if name in frame})
+        offset = sum((value.encode(coded) for value in self.offsets), np.zeros(len(frame)))
+        made = {name: self.groups[name].grouping.encode(frame, self.groups[name].factors) for name in chosen}
+        return NewRows(
+            self.fixed.encode(coded),
+            offset if self.offsets else None,
+            {name: codes for name, (codes, _) in made.items()},
+            {name: np.hstack([side.encode(coded) for side in self.groups[name].sides]) for name in chosen},
+            {name: unseen for name, (_, unseen) in made.items()},
+        )
+
+    def _read(self, data: Any, groups: Sequence[str]) -> pd.DataFrame:
+        """The needed columns of the new rows, without missing values."""
+        sides = [self.fixed, *(value.columns for value in self.offsets if value.columns)]
+        needed = {column: None for value in self.offsets if (column := value.column)}
+        for name in groups:
+            sides += self.groups[name].sides
+            needed |= dict.fromkeys(self.groups[name].factors)
+        for side in sides:
+            needed |= dict.fromkeys(side.sources.values())
+        table = open_table(data)
+        for name in needed:
+            if name not in table.names:
+                raise DataError(missing_column(name, table.names, "in the new rows"))
+        if not needed:
+            return pd.DataFrame(index=range(table.n_rows))
+        frame, _ = table.take(list(needed))
+        bad, counts = incomplete(frame, {})
+        if counts:
+            text = missing_text(int(bad.sum()), len(frame), counts, "new rows")
+            raise DataError(f"{text} Leave them out, or fill them in.")
+        return settled(frame)

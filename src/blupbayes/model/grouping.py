@@ -1,0 +1,154 @@
+"""Levels of grouping factors: what they are, in which order, and which row belongs to which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from blupbayes.errors import DataError
+
+__all__ = ["Factor", "Grouping", "learn_factor", "learn_grouping"]
+
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """Levels of one grouping column.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    values : pandas.Index
+        Its levels (J,), as they are in the data.
+    labels : tuple of str
+        The same as text.
+    """
+
+    name: str
+    values: pd.Index[Any]
+    labels: tuple[str, ...]
+
+    def encode(self, series: pd.Series[Any]) -> Codes:
+        """Place of each row's level among the levels (m,), -1 if it is not one of them.
+
+        A level is found by its value, or else by its label: 308 and "308" are the same subject.
+        """
+        new, uniques = pd.factorize(_plain(series))
+        uniques = pd.Index(uniques)
+        if not len(uniques):
+            return np.zeros(0, dtype=np.intp)
+        places = np.asarray(self.values.get_indexer(uniques), dtype=np.intp)
+        by_label = {label: j for j, label in enumerate(self.labels)}
+        for k in np.flatnonzero(places < 0):
+            places[k] = by_label.get(str(uniques[k]), -1)
+        return places[new]
+
+
+def _plain(series: pd.Series[Any]) -> pd.Series[Any]:
+    """A categorical column as its values."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series.astype(series.cat.categories.dtype)
+    return series
+
+
+def learn_factor(series: pd.Series[Any]) -> tuple[Factor, Codes]:
+    """The levels of a column without missing values, and the code (n,) of each row.
+
+    Levels keep the order of the categories, if the column has categories, and are sorted by value
+    otherwise (numbers as numbers); levels without rows are left out.
+    """
+    name = str(series.name)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, values = series.cat.codes.to_numpy(), series.cat.categories
+        present = np.bincount(codes, minlength=len(values)) > 0
+        codes, values = (np.cumsum(present) - 1)[codes], values[present]
+    else:
+        codes, uniques = pd.factorize(series, sort=True)
+        values = pd.Index(uniques)
+    labels = tuple(str(value) for value in values.tolist())
+    if len(set(labels)) < len(labels):
+        raise DataError(f"two levels of '{name}' have the same text (such as 1 and '1'); rename them")
+    return Factor(name, values, labels), codes.astype(np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """A grouping factor: one column, or the interaction of several.
+
+    Parameters
+    ----------
+    name : str
+        ``"a"`` or ``"a:b"``.
+    factors : tuple of Factor
+        The columns.
+    present : ndarray of int
+        For each level (J,) its number among all combinations of levels, increasing.
+    labels : tuple of str
+        Levels, ``"A:1"`` for an interaction.
+    """
+
+    name: str
+    factors: tuple[Factor, ...]
+    present: NDArray[np.int64]
+    labels: tuple[str, ...]
+
+    def encode(self, frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
+        """Codes (m,) of new rows, -1 for unknown levels, and these levels in order of appearance."""
+        parts = [factor.encode(frame[column]) for factor, column in zip(self.factors, columns, strict=True)]
+        known = np.all([part >= 0 for part in parts], axis=0)
+        numbers = np.zeros(len(frame), dtype=np.int64)
+        for factor, part in zip(self.factors, parts, strict=True):
+            numbers = numbers * len(factor.labels) + part
+        places = np.minimum(np.searchsorted(self.present, numbers), len(self.present) - 1)
+        codes = np.where(known & (self.present[places] == numbers), places, -1).astype(np.intp)
+        new = frame.loc[codes < 0, list(columns)].drop_duplicates()
+        return codes, tuple(":".join(map(str, row)) for row in new.itertuples(index=False, name=None))
+
+
+def learn_grouping(
+    names: Sequence[str], learned: Mapping[str, tuple[Factor, Codes]]
+) -> tuple[Grouping, Codes]:
+    """The levels of an interaction of columns, and the code (n,) of each row.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns; their levels vary fastest in the last one.
+    learned : mapping
+        What `learn_factor` gave for each of them.
+    """
+    factors = tuple(learned[name][0] for name in names)
+    name = ":".join(names)
+    if len(factors) == 1:
+        grouping = Grouping(name, factors, np.arange(len(factors[0].labels)), factors[0].labels)
+        return grouping, learned[names[0]][1]
+    size = 1
+    for factor in factors:
+        size *= len(factor.labels)
+    if size >= 2**62:
+        raise DataError(f"'{name}' has too many combinations of levels; make one column of it in the data")
+    numbers = np.zeros(len(learned[names[0]][1]), dtype=np.int64)
+    for factor, key in zip(factors, names, strict=True):
+        numbers = numbers * len(factor.labels) + learned[key][1]
+    codes, present = pd.factorize(numbers, sort=True)
+    present = np.asarray(present, dtype=np.int64)
+    labels = _labels(factors, present)
+    if len(set(labels)) < len(labels):
+        raise DataError(
+            f"two levels of '{name}' have the same text; take the ':' out of the levels of its columns"
+        )
+    return Grouping(name, factors, present, labels), codes.astype(np.intp)
+
+
+def _labels(factors: Sequence[Factor], present: NDArray[np.int64]) -> tuple[str, ...]:
+    shape = tuple(len(factor.labels) for factor in factors)
+    places = np.unravel_index(present, shape)
+    columns = [np.array(factor.labels, dtype=object)[k] for factor, k in zip(factors, places, strict=True)]
+    return tuple(":".join(row) for row in zip(*columns, strict=True))

@@ -1,0 +1,261 @@
+"""The long table as a sheet of text cells: sections, heads that name every spread, notes. Rounding is here.
+
+A quantity shows two significant digits of its smallest uncertainty and about four of its largest estimate,
+with the same number of decimals for every level and estimator, so that digits compare down and across.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from blupbayes.compare.rows import KEYS
+from blupbayes.compare.table import wide
+
+__all__ = ["Row", "Section", "Sheet", "compose", "decimals", "number"]
+
+TITLES = {
+    "fixed": "Fixed effects",
+    "sd": "Standard deviations",
+    "corr": "Correlations",
+    "weight": "Weights",
+    "b": "Random effects b",
+    "group_mean": "Group means beta + b",
+}
+SPREADS = {
+    "se": "se: standard error, with the variances held at their estimates.",
+    "cond_sd": "cond_sd: sd of b given y, beta and the variances (lme4's condVar).",
+    "pev_sd": "pev_sd: sqrt Var(b_hat - b), the prediction error: beta estimated, variances held. It is not "
+    "cond_sd, the smaller sd of b given y, beta and the variances (lme4's condVar).",
+    "posterior_sd": "posterior_sd: sd of the posterior; everything unknown, except what a note says is held.",
+}
+INTERVALS = {
+    "wald": "wald: estimate +/- z se",
+    "pev": "pev: estimate +/- z pev_sd",
+    "eti": "eti: equal-tailed posterior interval",
+}
+FIXED_DECIMALS = {"weight": 4, "corr": 3}
+WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b | y, beta, variances)/Var(b)."
+MEANS = "Group means: the rows to report for a group; their spread counts the errors of beta and b together."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity: its name, and for every estimator the cells estimate, spread, interval."""
+
+    name: str
+    cells: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One component; ``heads`` names the three columns of every estimator, "" where there is nothing."""
+
+    title: str
+    heads: tuple[tuple[str, str, str], ...]
+    rows: tuple[Row, ...]
+    hidden: int
+
+    @property
+    def more(self) -> str:
+        """What to say about the rows that are left out; "" if there are none."""
+        return f"... {self.hidden} more rows: to_dataframe()" if self.hidden else ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A finished table of strings: title, one label per estimator, sections and notes."""
+
+    title: str
+    labels: tuple[str, ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...]
+
+    def used(self) -> tuple[tuple[bool, bool, bool], ...]:
+        """For every estimator, which of its three columns hold anything at all."""
+        return tuple(
+            (True, *(any(row.cells[k][j] for s in self.sections for row in s.rows) for j in (1, 2)))  # type: ignore[misc]
+            for k in range(len(self.labels))
+        )
+
+
+def magnitude(x: float) -> int:
+    """Power of ten of the leading digit of x != 0, after rounding to four digits (9.99996 counts as 10)."""
+    return int(f"{abs(x):.3e}".split("e")[1])
+
+
+def decimals(estimates: Iterable[float], spreads: Iterable[float]) -> int:
+    """Decimals of one quantity: see the head of this file.
+
+    Examples
+    --------
+    >>> decimals([66.5], [10.17]), decimals([24.805], []), decimals([1e-12], [10.0])
+    (2, 2, 2)
+    """
+    sizes = [magnitude(x) for x in estimates if math.isfinite(x) and x != 0]
+    wanted = 3 - max(sizes, default=3)
+    fine = [1 - magnitude(s) for s in spreads if math.isfinite(s) and s > 0]
+    if fine:
+        wanted = min(max(wanted, max(fine)), max(fine) + 2)
+    return min(max(wanted, 0), 12)
+
+
+def number(x: float, places: int) -> str:
+    """Write x with the given decimals; "" for NaN, no minus sign before a zero, powers of ten for extremes.
+
+    Examples
+    --------
+    >>> number(-0.0001, 2), number(66.5, 2), number(float("nan"), 2), number(1.234e9, 0)
+    ('0.00', '66.50', '', '1.234e+09')
+    """
+    if math.isnan(x):
+        return ""
+    if math.isinf(x):
+        return "inf" if x > 0 else "-inf"
+    if x != 0 and (abs(x) >= 1e7 or places > 8):
+        return f"{x:.3e}"
+    text = f"{x:.{places}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def interval(lower: float, upper: float, places: int) -> str:
+    """Write "[lower, upper]"; "" without bounds."""
+    if math.isnan(lower) or math.isnan(upper):
+        return ""
+    return f"[{number(lower, places)}, {number(upper, places)}]"
+
+
+def names(rows: pd.DataFrame) -> list[str]:
+    """What a row is called: group, level and term, the term left out where it can only be the intercept."""
+    plain = rows.groupby("group")["term"].agg(lambda terms: set(terms) <= {"Intercept", ""})
+    out = []
+    for group, level, term in rows[["group", "level", "term"]].itertuples(index=False):
+        place = " ".join(part for part in (group, level) if part)
+        shown = "" if group and plain[group] else term
+        out.append(", ".join(part for part in (place, shown) if part))
+    return out
+
+
+def places(part: pd.DataFrame, labels: Sequence[str], component: str) -> dict[tuple[str, str], int]:
+    """Decimals of every (group, term): the same for all its levels and all estimators."""
+    if component in FIXED_DECIMALS:
+        return {key: FIXED_DECIMALS[component] for key in part.index.droplevel(["component", "level"])}
+    return {
+        key: decimals(
+            *(
+                block.loc[:, [(n, field) for n in labels]].to_numpy(dtype=float).ravel()
+                for field in ("estimate", "uncertainty")
+            )
+        )
+        for key, block in part.groupby(level=["group", "term"], sort=False)
+    }
+
+
+def cells(
+    part: pd.DataFrame, labels: Sequence[str], component: str
+) -> list[tuple[tuple[str, str, str], ...]]:
+    """The cells of a section, a row per quantity."""
+    keys, at = part.index.droplevel(["component", "level"]), places(part, labels, component)
+    columns = []
+    for name in labels:
+        values = part[name][["estimate", "uncertainty", "ci_lb", "ci_ub"]].to_numpy(dtype=float)
+        columns.append(
+            [
+                (number(v[0], at[key]), number(v[1], at[key]), interval(v[2], v[3], at[key]))
+                for key, v in zip(keys, values, strict=True)
+            ]
+        )
+    return list(zip(*columns, strict=True))
+
+
+def collapsed(rows: pd.DataFrame, texts: list[Any]) -> tuple[pd.DataFrame, list[Any]]:
+    """One row "every level" for each (group, term) whose levels all say the same."""
+    same: dict[tuple[str, str], set[Any]] = {}
+    for group, term, text in zip(rows["group"], rows["term"], texts, strict=True):
+        same.setdefault((group, term), set()).add(text)
+    whole = [len(same[key]) == 1 for key in zip(rows["group"], rows["term"], strict=True)]
+    shown = rows.assign(level=rows["level"].where([not w for w in whole], "every level"))
+    keep = (~shown.duplicated()).to_numpy()
+    return shown[keep], [text for text, k in zip(texts, keep, strict=True) if k]
+
+
+def head(part: pd.DataFrame, percent: str) -> tuple[str, str, str]:
+    """Column heads of one estimator in one section: the kinds that occur there."""
+    spread = "/".join(k for k in part["uncertainty_kind"].unique() if k)
+    kind = "/".join(k for k in part["ci_kind"].unique() if k)
+    return ("estimate" if part["estimate"].notna().any() else "", spread, f"{percent} {kind}" if kind else "")
+
+
+def section(
+    turned: pd.DataFrame, component: str, labels: Sequence[str], percent: str, most: int | None
+) -> Section:
+    """One component of the wide table as text."""
+    part = turned.loc[turned.index.get_level_values("component") == component]
+    rows, texts = part.index.to_frame(index=False), cells(part, labels, component)
+    if component == "weight":
+        rows, texts = collapsed(rows, texts)
+    return Section(
+        TITLES.get(component, component),
+        tuple(head(part[name], percent) for name in labels),
+        tuple(Row(name, text) for name, text in zip(names(rows)[:most], texts[:most], strict=True)),
+        max(0, len(rows) - len(rows.iloc[:most])),
+    )
+
+
+def definitions(table: pd.DataFrame, percent: str) -> list[str]:
+    """Define every spread and interval that occurs, and the components that need a word."""
+    present = set(table["component"])
+    out = [text for kind, text in SPREADS.items() if (table["uncertainty_kind"] == kind).any()]
+    kinds = [text for kind, text in INTERVALS.items() if (table["ci_kind"] == kind).any()]
+    if kinds:
+        out.append(f"Intervals, {percent}: {'; '.join(kinds)}.")
+    out += [WEIGHTS] if "weight" in present else []
+    out += [MEANS] if "group_mean" in present else []
+    return out
+
+
+def remarks(table: pd.DataFrame) -> list[str]:
+    """The notes of the rows, each once per estimator, with the rows it is about unless it is about all."""
+    noted = table[table["note"] != ""]
+    out = []
+    for (estimator, component, note), part in noted.groupby(["estimator", "component", "note"], sort=False):
+        whole = ((table["estimator"] == estimator) & (table["component"] == component)).sum()
+        which = "" if len(part) == whole else f" ({', '.join(names(part[KEYS])[:5])})"
+        out.append(f"{estimator}, {TITLES.get(component, component).lower()}{which}: {note}.")
+    return out
+
+
+def compose(table: pd.DataFrame, title: str, notes: Sequence[str] = (), max_rows: int | None = None) -> Sheet:
+    """Long table -> sheet.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long table of one or more answers.
+    title : str
+        What was asked: formula and size of the data.
+    notes : sequence of str
+        Further notes, such as the settings of the answers and the prior.
+    max_rows : int or None
+        Show at most so many rows per section.
+
+    Returns
+    -------
+    Sheet
+        Strings only.
+    """
+    turned = wide(table)
+    labels = tuple(str(name) for name in table["estimator"].unique())
+    levels = table["ci_prob"].dropna().unique()
+    percent = f"{100 * levels[0]:g} %" if len(levels) == 1 else "interval"
+    components = table["component"].unique()
+    return Sheet(
+        title,
+        labels,
+        tuple(section(turned, c, labels, percent, max_rows) for c in components),
+        (*definitions(table, percent), *remarks(table), *notes),
+    )
