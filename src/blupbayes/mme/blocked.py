@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError
 from blupbayes.mme.coupling import Link, SparseCoupling, tail_times, tail_transposed_times
 from blupbayes.mme.layout import Layout
-from blupbayes.mme.linalg import TOO_LARGE, Lam_times, cholesky, scaled, symmetric_inverse
+from blupbayes.mme.linalg import TOO_LARGE, Lam_times, cholesky, mirrored, scaled, symmetric_inverse
 from blupbayes.mme.selected import Eliminated, Selected, selected_blocks, transpose
 from blupbayes.mme.statistics import Statistics
 
@@ -163,7 +163,7 @@ def eliminate(
         from blupbayes.mme.kernels import downdate
 
         downdate(N, e.tail.indptr, e.tail.indices, e.tail.values, e.W)
-        N[...] = np.tril(N) + np.tril(N, -1).T
+        mirrored(N)
         return
     for link in e.links:
         WF = transpose(link.values) @ e.W

@@ -11,9 +11,10 @@ from scipy.linalg import lapack
 from blupbayes.errors import DataError
 from blupbayes.mme.layout import Span
 
-__all__ = ["Lam_times", "cholesky", "lower_solve", "scaled", "symmetric_inverse"]
+__all__ = ["Lam_times", "cholesky", "lower_solve", "mirrored", "scaled", "symmetric_inverse"]
 
 Array = NDArray[np.float64]
+PANEL = 128
 TOO_LARGE = (
     "The random-effect variances are so large against the residual variance that double precision cannot "
     "solve the equations. For the limit of no pooling use pooling_path with tau = inf."
@@ -37,8 +38,17 @@ def symmetric_inverse(M: Array) -> tuple[Array, float]:
         raise DataError(TOO_LARGE)
     log_det = 2.0 * float(np.log(np.diag(L)).sum())
     C, _ = lapack.dpotri(L, lower=1, overwrite_c=1)
-    lower = np.tril(C)
-    return lower + np.tril(C, -1).T, log_det
+    return mirrored(C).T, log_det  # C-contiguous again
+
+
+def mirrored(M: Array) -> Array:
+    """M (t, t) with its lower triangle copied to the upper one, in place, block by block."""
+    for i in range(0, len(M), PANEL):
+        j = i + PANEL
+        corner = np.tril(M[i:j, i:j])
+        M[i:j, i:j] = corner + np.tril(corner, -1).T
+        M[i:j, j:] = M[j:, i:j].T
+    return M
 
 
 def lower_solve(M: Array, x: Array) -> tuple[Array, float]:
