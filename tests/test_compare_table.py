@@ -94,6 +94,11 @@ def test_different_data_are_refused_with_rows_and_hashes():
         check_same_data(answers)
 
 
+def test_other_data_of_the_same_size_are_refused():
+    with pytest.raises(ComparisonError, match="18 vs 18 rows"):
+        check_same_data({"a": Answer(), "b": Answer(data_hash="b" * 64)})
+
+
 def test_the_same_data_and_answers_from_elsewhere_pass():
     check_same_data({"a": Answer(), "b": Answer("REML"), "c": Answer(data_hash=None)})
     check_same_data({"a": object(), "b": Answer()})

@@ -97,6 +97,26 @@ def test_pickle(both):
     pd.testing.assert_frame_equal(again.to_dataframe(), both.to_dataframe())
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "Reaction ~ 0 + (1 | Subject)",  # no fixed effects, no group means
+        "Reaction ~ 1 + (0 + Days | Subject)",  # a random slope without its fixed column
+        "Reaction ~ Days + (Days || Subject)",  # no correlation
+        "Reaction ~ Days + I(2 * Days) + (1 | Subject)",  # an aliased column
+    ],
+)
+def test_every_face_of_models_that_lack_something(formula):
+    model = bb.MixedModel(formula, bb.load_dataset("sleepstudy"))
+    found = model.compare(kappa=1e-3)
+    table = found.to_dataframe("wide")
+    for text in (found.to_text(), found.to_markdown(), found.to_html(), found.to_latex(), repr(model.fit())):
+        assert "nan" not in text
+    present = set(table.index.get_level_values("component"))
+    assert ("fixed" in present) == bool(model.design.fixed_names)
+    assert "corr" not in present and {"sd", "weight", "b"} <= present
+
+
 def test_anything_with_tidy_is_an_answer(rail):
     class Elsewhere:
         estimator = "lme4"

@@ -504,13 +504,16 @@ def test_the_hash_sees_data_and_names_and_nothing_else():
     others = [
         build("y ~ x + (x | g)", DATA.iloc[::-1]),
         build("y ~ x + (x | g)", DATA.assign(y=DATA.y + 1e-12)),
-        build("y ~ x + (x | g)", DATA.assign(g=DATA.g.replace("A", "Q"))),
+        build("y ~ x + (x | g)", DATA.assign(g=DATA.g.replace("A", "AA"))),
+        build("y ~ x + (x | g)", DATA.assign(g=np.roll(DATA.g, 1))),
+        build("y ~ x + (1 + z | g)", DATA.rename(columns={"z": "unused", "w": "z"})),
+        build("y ~ x + (1 + z | g)", DATA),
         build("y ~ x + (x | g)", DATA, weights="w"),
         build("y ~ x + (x | g)", DATA, offset="w"),
         build("y ~ x + (1 | g)", DATA),
         build("y ~ w + (w | g)", DATA.assign(w=DATA.x)),
     ]
-    assert len({base, *(design.hash for design in others)}) == 8
+    assert len({base, *(design.hash for design in others)}) == 11
 
 
 def test_a_design_survives_pickling():

@@ -134,6 +134,14 @@ def test_groups_can_be_left_out():
         design.encode(DATA, groups=["k"])
 
 
+def test_a_column_may_be_new_as_a_level_where_it_enters_no_matrix():
+    design = build("y ~ x + (f | g) + (1 | f)", DATA)
+    new = pd.DataFrame({"x": [0.0], "f": ["new"], "g": ["A"]})
+    assert design.encode(new, groups=["f"]).unseen == {"f": ("new",)}
+    with pytest.raises(NewLevelError, match="'f' has levels"):
+        design.encode(new)
+
+
 def test_an_intercept_needs_only_the_number_of_rows():
     design = build("y ~ 1 + (1 | g)", DATA)
     for new in (DATA.iloc[:3], pl.from_pandas(DATA.iloc[:3])):

@@ -132,7 +132,7 @@ def test_a_boundary_fit_has_exact_zeros_and_says_so():
 def test_html_is_a_table_with_the_messages():
     fit = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2")).fit()
     text = fit._repr_html_()
-    assert "<caption>Yield ~ 1 + (1 | Batch)" in text and "boundary of the parameter space" in text
+    assert "<caption><span>Yield ~ 1 + (1 | Batch)" in text and "boundary of the parameter space" in text
 
 
 def test_theta_is_a_copy(rail):

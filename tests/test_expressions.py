@@ -12,6 +12,7 @@ import pytest
 from blupbayes.errors import FormulaError
 from blupbayes.model.design import build
 from blupbayes.model.expressions import check
+from blupbayes.model.formula import parse
 from blupbayes.model.functions import FUNCTIONS
 
 TABLE = pd.DataFrame(
@@ -22,22 +23,14 @@ TABLE = pd.DataFrame(
     }
 )
 
-HOSTILE = [
+HOSTILE = [  # refused by its shape alone
     "__import__('os').system('true')",
     "I(__import__('os').system('true'))",
     "{__import__('os').system('true')}",
-    "eval('1')",
-    "exec('1')",
-    "open('stolen')",
-    "I(open('stolen'))",
-    "compile('1', '', 'eval')",
-    "getattr(x, 'values')",
-    "globals()",
     "x.__class__",
     "I(x.__class__)",
     "I(().__class__.__bases__)",
     "x.to_csv('stolen')",
-    "I(x.values)",
     "x.values[0]",
     "x[0]",
     "np.load('stolen')",
@@ -46,7 +39,6 @@ HOSTILE = [
     "np.ctypeslib.load_library('c', '.')",
     "np.add.reduce(x)",
     "np.log.__class__",
-    "np.lib",
     "contr.__init__",
     "contr.mro()",
     "np.log(x, x)",
@@ -88,8 +80,6 @@ HOSTILE = [
     "center(x, 'a`b')",
     "Q(__import__('os').system('true'))",
     "Q('a', 'b')",
-    "hashed(x, 10, hash_func=eval)",
-    "C(x, levels=eval('1'))",
     "poly(x, 10**9)",
     "poly(x, degree=100000000)",
     "bs(x, df=100000000)",
@@ -102,9 +92,6 @@ HOSTILE = [
     "I(9**-1000000000)",
     "I(1000000000**100)",
     "I(x + 9**9**9)",
-    "print(x)",
-    "range(3)",
-    "unknown(x)",
     "(a + b + c + d + e + f)**30",
     "*".join(f"x{i}" for i in range(30)),
     ":".join(f"x{i}" for i in range(30)),
@@ -114,8 +101,31 @@ HOSTILE = [
     "x" * 20_000,
 ]
 
+UNKNOWN = [  # names that are not known
+    "hashed(x, 10, hash_func=eval)",
+    "np.lib",
+    "I(x.values)",
+    "eval('1')",
+    "exec('1')",
+    "open('stolen')",
+    "I(open('stolen'))",
+    "compile('1', '', 'eval')",
+    "getattr(x, 'values')",
+    "globals()",
+    "C(x, levels=eval('1'))",
+    "print(x)",
+    "range(3)",
+    "unknown(x)",
+]
+
 
 @pytest.mark.parametrize("term", HOSTILE, ids=lambda term: term[:40])
+def test_hostile_shapes_are_refused_before_there_are_data(term):
+    with pytest.raises(FormulaError):
+        parse(f"y ~ {term} + (1 | g)")
+
+
+@pytest.mark.parametrize("term", HOSTILE + UNKNOWN, ids=lambda term: term[:40])
 @pytest.mark.parametrize(
     "place", ["y ~ {} + (1 | g)", "y ~ x + ({} | g)", "{} ~ x + (1 | g)", "y ~ offset({}) + (1 | g)"]
 )
@@ -136,7 +146,7 @@ def test_hostile_terms_are_refused_quickly_and_change_nothing(term, place, monke
 
 def test_weights_and_offsets_as_text_are_checked_too():
     for option in ("weights", "offset"):
-        with pytest.raises(FormulaError, match="underscores|not known"):
+        with pytest.raises(FormulaError, match=r"underscores|not known"):
             build("y ~ x + (1 | g)", TABLE, **{option: "eval('1')"})
 
 
@@ -204,7 +214,7 @@ def test_the_callers_integers_do_not_fill_the_memory():
 
 @pytest.mark.parametrize("name", ["log", "np", "__x", "a b", "contr"])
 def test_extra_names_must_be_new_and_plain(name):
-    with pytest.raises(FormulaError, match="extra name|already"):
+    with pytest.raises(FormulaError, match=r"extra name|already"):
         build("y ~ x + (1 | g)", TABLE, extra_names={name: 1})
 
 

@@ -106,6 +106,7 @@ def test_terms_are_values():
         ("y ~ (1|factor(g))", "not a grouping column", "factor(g))"),
         ("y ~ (1|2)", "not a grouping column", "2)"),
         ("y ~ (1|a*b)", "not a grouping column", "a*b)"),
+        ("y ~ (1|" + ":".join(["(a+b)"] * 60) + ")", "more than 100 grouping factors", None),
         ("y ~ x*offset(z) + (1|g)", "offset stands alone", "offset(z) + (1|g)"),
         ("y ~ (1 + offset(z)|g)", "offset stands alone", "offset(z)|g)"),
         ("y ~ x + `` + (1|g)", "no name between the backticks", "`` + (1|g)"),

@@ -73,8 +73,15 @@ def test_every_head_has_a_scope_and_every_row_a_head(sheet):
 
 def test_caption_and_notes_are_escaped(sheet):
     text = to_html(sheet)
-    assert "<caption>y &lt; 1 &amp; (1 | Rail)</caption>" in text
+    assert "<caption><span>y &lt; 1 &amp; (1 | Rail)</span></caption>" in text
     assert "<li>a note with &lt;tags&gt; &amp; &#x27;quotes&#x27;</li>" in text
+
+
+def test_names_of_rows_and_estimators_are_escaped():
+    rows = table().replace({"level": {"1": "<b>1</b>"}, "estimator": {"MME": "a < b"}})
+    rows.loc[(rows["component"] == "weight") & (rows["level"] == "2"), "estimate"] = 0.5
+    text = to_html(compose(rows, "t"))
+    assert "Rail &lt;b&gt;1&lt;/b&gt;" in text and "a &lt; b" in text and "<b>" not in text
 
 
 def test_nothing_comes_from_a_network_and_all_is_ascii():

@@ -6,49 +6,9 @@ import numpy as np
 import pytest
 
 from blupbayes.compare.rows import block, gather
-from blupbayes.show.sheet import compose, decimals, number
+from blupbayes.show.sheet import compose
 
 NAN = math.nan
-
-
-@pytest.mark.parametrize(
-    ("estimates", "spreads", "places"),
-    [
-        ([66.5], [10.17], 2),  # four digits of the estimate, at most two more than the spread needs
-        ([66.5], [2.31], 2),
-        ([251.405], [6.825], 1),  # two digits of the spread
-        ([0.00123], [0.00045], 6),
-        ([1e-12], [10.0], 2),  # a tiny estimate does not ask for twelve decimals
-        ([-34.5, 0.2], [2.31, 2.31], 2),  # the largest estimate decides
-        ([24.805], [], 2),
-        ([24.805], [NAN, 0.0, math.inf], 2),  # no spread
-        ([251405.1], [6825.0], 0),  # never before the point
-        ([9.99996], [], 2),  # rounds to 10.00
-        ([0.0, NAN], [], 0),
-        ([], [], 0),
-    ],
-)
-def test_decimals(estimates, spreads, places):
-    assert decimals(estimates, spreads) == places
-
-
-@pytest.mark.parametrize(
-    ("x", "places", "text"),
-    [
-        (66.5, 2, "66.50"),
-        (-0.004, 2, "0.00"),
-        (-0.006, 2, "-0.01"),
-        (NAN, 2, ""),
-        (math.inf, 2, "inf"),
-        (-math.inf, 2, "-inf"),
-        (0.0, 0, "0"),
-        (1.5e9, 0, "1.500e+09"),
-        (1.5e-10, 12, "1.500e-10"),
-        (1e6, 0, "1000000"),
-    ],
-)
-def test_number(x, places, text):
-    assert number(x, places) == text
 
 
 def table():
@@ -173,7 +133,9 @@ def test_notes_define_what_occurs_and_nothing_else(sheet):
     text = "\n".join(sheet.notes)
     for word in ("se: ", "pev_sd: ", "posterior_sd: ", "wald: ", "eti: ", "Weights: "):
         assert word in text
-    assert "pev: " not in text and "Group means" not in text  # no such interval, no such section
+    assert (
+        "cond_sd: " not in text and "pev: " not in text and "Group means" not in text
+    )  # no such interval, no such section
     assert sheet.notes[-1] == "a last word"
 
 

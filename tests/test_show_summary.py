@@ -18,7 +18,7 @@ def test_title_has_formula_and_size(sleep):
 
 
 def test_fit_text_has_lme4s_numbers(sleep):
-    # lme4, REML: criterion 1743.6283, AIC 1755.63, BIC 1774.79; 251.405 (6.825), 10.467 (1.546); t 36.84, 6.77.
+    # criterion 1743.6283, AIC 1755.63, BIC 1774.79; 251.405 (6.825), 10.467 (1.546); t 36.84, 6.77
     text = fit_text(sleep.fit())
     for piece in (
         "REML fit of Reaction ~ Days + (Days | Subject)",
@@ -36,6 +36,11 @@ def test_fit_text_shows_its_messages():
     fit = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2")).fit()
     flat = " ".join(fit_text(fit).split())
     assert fit.messages and all(" ".join(m.split()) in flat for m in fit.messages)
+
+
+def test_fit_text_without_fixed_effects():
+    fit = bb.MixedModel("Reaction ~ 0 + (1 | Subject)", bb.load_dataset("sleepstudy")).fit()
+    assert "Fixed effects: none\n" in fit_text(fit)
 
 
 def test_coefficients_leave_nan_blank():

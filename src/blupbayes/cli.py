@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -95,7 +95,7 @@ def run_demo(args: argparse.Namespace) -> None:
     for kappa, mean in path.loc[path["component"] == "fixed", ["kappa", "estimate"]].itertuples(index=False):
         print(f"  kappa {kappa:<6g}  Intercept {mean:.3f}")
     print(flush=True)
-    careful = {} if args.no_sample else {"draws": 2000, "target_accept": 0.95}
+    careful: dict[str, Any] = {} if args.no_sample else {"draws": 2000, "target_accept": 0.95}
     found = model.compare(sample=not args.no_sample, random_seed=args.seed, kappa=DEMO_KAPPA, **careful)
     print(text(found))
 

@@ -171,7 +171,8 @@ class Fit:
     @cached_property
     def gaussian(self) -> effects.GaussianLike:
         """Henderson's equations solved at the estimates [E-MME]; computed when first needed."""
-        return effects.pivoted(posterior(self.statistics, self.estimate.T, self.sigma))
+        read: effects.GaussianLike = effects.pivoted(posterior(self.statistics, self.estimate.T, self.sigma))
+        return read
 
     def ranef(self) -> pd.DataFrame:
         """BLUPs [E-BLUP] with both spreads [E-PEV].
@@ -219,7 +220,7 @@ class Fit:
                 f"df={df!r} is not available. Pass df='none': t against the normal distribution."
             )
         se = np.sqrt(np.diag(self.beta_cov.to_numpy()))
-        t = self.beta / se
+        t: pd.Series[float] = self.beta / se
         table = pd.DataFrame(
             {"estimate": self.beta, "se": se, "df": np.inf, "t": t, "p": 2 * ndtr(-np.abs(t))}
         )

@@ -23,10 +23,11 @@ from blupbayes.mme.statistics import Statistics, reduce
 from blupbayes.model.design import Design, from_arrays
 from blupbayes.model.prior import Prior
 from blupbayes.model.update import update_formula
+from blupbayes.read_variances import read_variances
 from blupbayes.results import Fit, Gaussian, Posterior
 from blupbayes.show.summary import model_text
 from blupbayes.source import Source, arrays_without
-from blupbayes.variances import RESIDUAL, Variances, read_variances
+from blupbayes.variances import RESIDUAL, Variances
 
 __all__ = ["MixedModel"]
 
@@ -145,7 +146,7 @@ class MixedModel:
         >>> round(model.fit("ML").sigma ** 2, 3)
         16.167
         """
-        options = {"fixed_names": fixed_names, "group_name": group_name}
+        options: dict[str, Any] = {"fixed_names": fixed_names, "group_name": group_name}
         options |= {"weights": weights, "offset": offset, "sigma": sigma}
         return cls._from(from_arrays(y, X, Z, **options))
 

@@ -63,9 +63,9 @@ def arrays_without(design: Design, rows: Any) -> Design:
     keep = keep_mask(rows, design.rows)
     Z = {}
     for g in design.groups:
-        labels = pd.Categorical.from_codes(g.codes[keep], categories=list(g.levels))
+        labels = pd.Categorical.from_codes(g.codes[keep], categories=pd.Index(g.levels))
         columns = pd.DataFrame(g.columns[keep], columns=list(g.names))
-        Z[g.name] = (pd.Series(labels).cat.remove_unused_categories(), columns)
+        Z[g.name] = (pd.Series(labels), columns)
     return from_arrays(
         pd.Series(design.y[keep], name=design.response),
         design.X[keep],

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from blupbayes.bayes.correlation import correlation_matrix, correlation_root, partials
 from blupbayes.bayes.diagnostics import diagnostics
-from blupbayes.bayes.names import coordinates, level_dim, reported
+from blupbayes.bayes.names import coordinates, drawn, level_dim, parts, reported
 from blupbayes.bayes.propriety import check_beta
 from blupbayes.bayes.provenance import provenance, settled_seed
+from blupbayes.bayes.starts import starting_point
 from blupbayes.bayes.whitening import Whitening, whitening
 from blupbayes.errors import BlupbayesError
 from blupbayes.model.design import Design, Group
@@ -55,8 +56,8 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
     pm.Model
         Variables `beta` (fixef), `sigma` (unless known), and for each grouping factor g `sd_g` (g_term), `corr_g`
         (g_term, g_term_bis) where coefficients are correlated, `b_g` (g, g_term) and `z_g` behind it; `y` (obs) is
-        observed. All that follows from a variable is computed from it, so `pm.do` on sigma, sd_g, corr_g or b_g
-        fixes what it says.
+        observed. All that follows from a variable is computed from it, so ``pm.do`` on sigma, sd_g, corr_g or b_g
+        does what it says.
 
     Raises
     ------
@@ -98,8 +99,7 @@ def fixed_part(design: Design, prior: ResolvedPrior) -> Any:
     if not design.fixed_names:
         return offset
     Transform.register(Whitening)
-    affine = whitening(design, prior)
-    options: dict[str, Any] = {"dims": "fixef", "transform": affine, "initval": affine.center}
+    options: dict[str, Any] = {"dims": "fixef", "transform": whitening(design, prior)}
     precision = prior.kappa * prior.precision
     if prior.kappa == 0:
         beta = pm.Flat("beta", **options)
@@ -115,7 +115,7 @@ def random_effects(group: Group, prior: GroupPrior, eta: float) -> Any:
     import pymc as pm
 
     level, term = level_dim(group.name), f"{group.name}_term"
-    sd = deviations(f"sd_{group.name}", prior.sds, prior.scales, term)
+    sd = deviations(f"sd_{group.name}", prior.sds, term)
     z = pm.Normal(f"z_{group.name}", mu=0.0, sigma=1.0, dims=(level, term))
     if prior.blocks:
         R = correlation(prior, eta)
@@ -127,37 +127,30 @@ def residual_sd(prior: ResolvedPrior) -> Any:
     """sigma: a variable, or the known number."""
     if prior.residual is None:
         return prior.residual_scale
-    return deviations("sigma", (prior.residual,), (prior.residual_scale,), None)
+    return deviation("sigma", [prior.residual], None)
 
 
-def deviations(name: str, priors: Sequence[Distribution], starts: Sequence[float], dim: str | None) -> Any:
-    """Standard deviations (q,) as one variable; a stack of scalars where their priors differ in kind."""
+def deviations(name: str, priors: Sequence[Distribution], dim: str) -> Any:
+    """Standard deviations (q,): one variable, or a stack of scalars where their priors differ in kind."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    if len({(d.name, d.on) for d in priors}) == 1:
-        return deviation(name, priors, starts, dim)
-    parts = [
-        deviation(f"{name}_{k}", [d], [s], None) for k, (d, s) in enumerate(zip(priors, starts, strict=True))
-    ]
-    return pm.Deterministic(name, pt.stack(parts), dims=dim)
+    pieces = parts(name, priors)
+    if len(pieces) == 1:
+        return deviation(name, priors, dim)
+    stack = [deviation(piece, [priors[k] for k in which], None) for piece, which in pieces]
+    return pm.Deterministic(name, pt.stack(stack), dims=dim)
 
 
-def deviation(name: str, priors: Sequence[Distribution], starts: Sequence[float], dim: str | None) -> Any:
-    """Sds whose priors are of one kind; they start at the default scales where the priors allow that."""
+def deviation(name: str, priors: Sequence[Distribution], dim: str | None) -> Any:
+    """Sds (q,) whose priors are of one kind; one scalar without a dimension."""
     import pymc as pm
 
-    def shaped(values: Sequence[float]) -> Any:
-        return np.array(values, dtype=float) if dim else float(values[0])
-
-    first, squared = priors[0], priors[0].on == "variance"
-    parameters = {key: shaped([d.parameters[key] for d in priors]) for key in first.parameters}
-    inside = all(np.isfinite(d.logpdf(s)) for d, s in zip(priors, starts, strict=True))
-    start = shaped([s**2 if squared else s for s in starts]) if inside else None
-    drawn = getattr(pm, first.name)(
-        f"{name}_squared" if squared else name, **parameters, initval=start, dims=dim
-    )
-    return pm.Deterministic(name, drawn**0.5, dims=dim) if squared else drawn
+    first = priors[0]
+    values = {key: np.array([d.parameters[key] for d in priors]) for key in first.parameters}
+    parameters = values if dim else {key: float(value[0]) for key, value in values.items()}
+    variable = getattr(pm, first.name)(drawn(name, first), **parameters, dims=dim)
+    return pm.Deterministic(name, variable**0.5, dims=dim) if first.on == "variance" else variable
 
 
 def correlation(prior: GroupPrior, eta: float) -> Any:
@@ -220,17 +213,18 @@ def sample(
     """
     import pymc as pm
 
-    model, seed = build(design, prior, parameterization), settled_seed(random_seed)
-    names = reported(design, model.named_vars)
+    model, resolved = build(design, prior, parameterization), (prior or Prior()).resolve(design)
+    seed, names = settled_seed(random_seed), reported(design, model.named_vars)
     show = progressbar if sys.stdout.isatty() else False
-    options = {"progressbar": show, "quiet": not show, **careful(pm_sample_kwargs)}
+    own = {"progressbar": show, "quiet": not show, "initvals": starting_point(design, resolved)}
+    options = own | careful(pm_sample_kwargs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say of the draws is in the diagnostics
         data = pm.sample(
             draws, tune=tune, chains=chains, random_seed=seed, model=model, var_names=names, **options
         )
     data["posterior"] = data["posterior"].dataset[names]  # samplers keep more than var_names asks for
-    data.attrs.update(provenance(design, (prior or Prior()).resolve(design), "noncentered", seed))
+    data.attrs.update(provenance(design, resolved, "noncentered", seed))
     return data, diagnostics(data)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
 
 from blupbayes.model.design import Design
+from blupbayes.model.distributions import Distribution
 
-__all__ = ["coordinates", "level_dim", "reported"]
+__all__ = ["coordinates", "drawn", "level_dim", "parts", "reported"]
 
 TAKEN = {"beta", "sigma", "y", "fixef", "obs", "chain", "draw", "sample"}
 
@@ -32,3 +33,15 @@ def reported(design: Design, present: Container[str]) -> list[str]:
     """Variables of the posterior group that are present, in the order of tables."""
     per_group = [f"{kind}_{g.name}" for kind in ("sd", "corr", "b") for g in design.groups]
     return [name for name in ("beta", "sigma", *per_group) if name in present]
+
+
+def parts(name: str, priors: Sequence[Distribution]) -> list[tuple[str, list[int]]]:
+    """Variables that make up the sds `name`, and whose sds: one for all if their priors are of one kind."""
+    if len({(d.name, d.on) for d in priors}) == 1:
+        return [(name, list(range(len(priors))))]
+    return [(f"{name}_{k}", [k]) for k in range(len(priors))]
+
+
+def drawn(name: str, prior: Distribution) -> str:
+    """The variable that has the prior: the sd itself, or its square where the prior is on the variance."""
+    return f"{name}_squared" if prior.on == "variance" else name

@@ -66,7 +66,7 @@ def describe(draws: Array, ci_prob: float = 0.95) -> pd.DataFrame:
         constant.
     """
     lower, upper = interval_names(ci_prob)
-    pooled = draws.reshape(-1, draws.shape[2])
+    pooled = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     median, low, high = np.quantile(pooled, [0.5, (1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0)
     columns = {
         "mean": pooled.mean(axis=0),

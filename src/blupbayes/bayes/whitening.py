@@ -66,5 +66,7 @@ def whitening(design: Design, prior: ResolvedPrior) -> Whitening:
     y = design.y if design.offset is None else design.y - design.offset
     pseudo = np.sqrt(prior.kappa) * np.linalg.cholesky(prior.precision).T
     Q, R = np.linalg.qr(np.vstack([design.X * row[:, None], pseudo]))
+    signs = np.where(np.diag(R) < 0, -1.0, 1.0)  # a positive diagonal makes the factorisation unique
+    Q, R = Q * signs, R * signs[:, None]
     center = np.linalg.solve(R, Q.T @ np.concatenate([y * row, pseudo @ prior.mean]))
     return Whitening(center, R, np.linalg.inv(R))

@@ -180,7 +180,7 @@ class Pivoted:
     sigma: float
 
 
-def pivoted(gaussian: Any) -> GaussianLike:
+def pivoted(gaussian: Any) -> Any:
     """The same Gaussian with beta on the columns that are kept, NaN for the aliased ones.
 
     The kept coefficients, all others 0, are estimable: R_kept beta_kept = R beta for every solution beta.

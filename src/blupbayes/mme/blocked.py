@@ -162,7 +162,7 @@ def eliminate(
     if isinstance(e.tail, SparseCoupling):
         from blupbayes.mme.kernels import downdate
 
-        downdate(N, e.tail.indptr, e.tail.indices, e.tail.values, e.W)
+        downdate(N, e.W, *e.tail.by_column)
         mirrored(N)
         return
     for link in e.links:

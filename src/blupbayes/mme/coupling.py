@@ -49,6 +49,13 @@ class SparseCoupling:
     shape: tuple[int, int, int]
 
     @cached_property
+    def by_column(self) -> tuple[Index, Index, Index, Index, Array]:
+        """What the loops of kernels.py go by: indptr, level and number of each entry by column, indices, values."""
+        entry = np.argsort(self.indices, kind="stable")
+        level = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+        return self.indptr, level[entry], entry, self.indices, self.values
+
+    @cached_property
     def rows(self) -> sp.csr_array:
         """The same as a sparse matrix (J q, t)."""
         J, q, t = self.shape

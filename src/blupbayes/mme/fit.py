@@ -198,7 +198,7 @@ def estimate(statistics: Statistics, method: str = "REML", start: Array | None =
     converged = search.run()
     theta = canonical(statistics, search.here.theta)
     settled = without_small(statistics, theta)
-    if not np.array_equal(settled, theta) or not np.array_equal(theta, search.here.theta):
+    if not np.allclose(settled, search.here.theta, rtol=1e-12, atol=0.0):
         there = search.trial(settled)
         lower = there is not None and there.criterion <= search.here.criterion + 1e-9
         search.move(there if there is not None and lower else evaluate(statistics, theta, method))

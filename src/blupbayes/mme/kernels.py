@@ -1,4 +1,8 @@
-"""Compiled loops over sparse couplings. Imported only by models whose blocks are kept sparse (layout.py)."""
+"""Compiled loops over sparse couplings. Imported only by models whose blocks are kept sparse (layout.py).
+
+Both loops go through the pairs of tail columns that meet in a level, row of the tail by row of the tail, so
+that the row of the (t, t) matrix that is read or written stays in the nearest cache.
+"""
 
 from __future__ import annotations
 
@@ -13,46 +17,61 @@ Index = NDArray[np.intp]
 
 
 @nb.njit(cache=True)
-def downdate(N: Array, indptr: Index, indices: Index, values: Array, W: Array) -> None:
-    """N -= sum over levels of G_l' W_l G_l, for G_l (q, t) with the given columns; lower triangle only.
+def downdate(N: Array, W: Array, start: Index, level: Index, entry: Index, column: Index, value: Array) -> None:
+    """N -= sum over levels of G_l' W_l G_l; lower triangle only.
 
-    N (t, t); indptr (J + 1,), indices (nnz,) ascending within a level, values (nnz, q); W (J, q, q).
+    N (t, t); W (J, q, q); G_l has the entries start[l]..start[l + 1] of ``column`` (nnz,), ascending, and
+    ``value`` (nnz, q); ``entry`` (nnz,) lists the entries by column and ``level`` (nnz,) their levels.
     """
-    q = values.shape[1]
+    q = value.shape[1]
+    if q == 1:
+        for p in range(len(entry)):
+            i, which = entry[p], level[p]
+            r, scale = column[i], value[i, 0] * W[which, 0, 0]
+            for j in range(start[which], i + 1):
+                N[r, column[j]] -= scale * value[j, 0]
+        return
     row = np.empty(q)
-    for level in range(len(indptr) - 1):
-        first, last = indptr[level], indptr[level + 1]
-        for i in range(first, last):
+    for p in range(len(entry)):
+        i, which = entry[p], level[p]
+        r = column[i]
+        for b in range(q):
+            total = 0.0
+            for a in range(q):
+                total += value[i, a] * W[which, a, b]
+            row[b] = total
+        for j in range(start[which], i + 1):
+            total = 0.0
             for b in range(q):
-                total = 0.0
-                for a in range(q):
-                    total += values[i, a] * W[level, a, b]
-                row[b] = total
-            r = indices[i]
-            for j in range(first, i + 1):
-                total = 0.0
-                for b in range(q):
-                    total += row[b] * values[j, b]
-                N[r, indices[j]] -= total
+                total += row[b] * value[j, b]
+            N[r, column[j]] -= total
 
 
 @nb.njit(cache=True)
-def level_forms(V: Array, indptr: Index, indices: Index, values: Array) -> Array:
-    """G_l V G_l' for every level, (J, q, q); V (t, t) symmetric."""
-    q = values.shape[1]
-    out = np.zeros((len(indptr) - 1, q, q))
-    for level in range(len(indptr) - 1):
-        first, last = indptr[level], indptr[level + 1]
-        for i in range(first, last):
-            r = indices[i]
-            for j in range(first, i + 1):
-                v = V[r, indices[j]] if i == j else 2.0 * V[r, indices[j]]
-                for a in range(q):
-                    for b in range(q):
-                        out[level, a, b] += values[i, a] * v * values[j, b]
+def level_forms(V: Array, start: Index, level: Index, entry: Index, column: Index, value: Array) -> Array:
+    """G_l V G_l' for every level, (J, q, q); V (t, t) symmetric, the rest as in downdate."""
+    q = value.shape[1]
+    out = np.zeros((len(start) - 1, q, q))
+    if q == 1:
+        for p in range(len(entry)):
+            i, which = entry[p], level[p]
+            r = column[i]
+            total = 0.5 * V[r, r] * value[i, 0]
+            for j in range(start[which], i):
+                total += V[r, column[j]] * value[j, 0]
+            out[which, 0, 0] += 2.0 * total * value[i, 0]
+        return out
+    row = np.empty(q)
+    for p in range(len(entry)):
+        i, which = entry[p], level[p]
+        r = column[i]
+        row[:] = 0.0
+        for j in range(start[which], i):
+            for b in range(q):
+                row[b] += V[r, column[j]] * value[j, b]
+        for b in range(q):
+            row[b] += 0.5 * V[r, r] * value[i, b]
         for a in range(q):
-            for b in range(a):
-                mean = 0.5 * (out[level, a, b] + out[level, b, a])
-                out[level, a, b] = mean
-                out[level, b, a] = mean
+            for b in range(q):
+                out[which, a, b] += value[i, a] * row[b] + row[a] * value[i, b]
     return out

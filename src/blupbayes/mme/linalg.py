@@ -71,7 +71,9 @@ def scaled(tail: Sequence[Span], M: Array, T: tuple[Array, ...], *, transposed: 
     """Lam'M Lam if transposed, else Lam M Lam', for M (t, t) over the tail."""
     if all(s.q == 1 for s in tail):
         lam = np.repeat([T[s.group][0, 0] for s in tail], [s.J for s in tail])
-        return np.asarray(M * lam[:, None] * lam)
+        both: Array = M * lam
+        both *= lam[:, None]
+        return both
     out = M
     for _ in range(2):
         out = Lam_times(tail, tuple(t.T for t in T) if transposed else T, out).T

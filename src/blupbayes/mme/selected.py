@@ -114,7 +114,7 @@ def coupled(
     if isinstance(e.tail, SparseCoupling):
         from blupbayes.mme.kernels import level_forms
 
-        return level_forms(W_tail, e.tail.indptr, e.tail.indices, e.tail.values), None
+        return level_forms(W_tail, *e.tail.by_column), None
     by_position = {x.position: x for x in later}
     H_tail = e.tail @ W_tail
     H = {

@@ -144,7 +144,7 @@ def _arrays(plan: Plan, frame: pd.DataFrame, given: Mapping[str, Array]) -> dict
 def _groups(
     plan: Plan, frame: pd.DataFrame, sides: Mapping[str, tuple[Array, Columns]]
 ) -> tuple[tuple[Group, ...], dict[str, GroupEncoding]]:
-    """The groups of the formula, and how to make them on new rows."""
+    """The groups of the formula, and how to make them on new rows; b:a is a:b, under the first name."""
     factors = {name: learn_factor(frame[column].rename(name)) for name, column in plan.groups.items()}
     learned: dict[frozenset[str], tuple[Grouping, Any]] = {}
     parts, texts = [], []

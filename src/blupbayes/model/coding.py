@@ -22,7 +22,9 @@ def new_level_text(name: str, new: Collection[Any], known: Collection[Any]) -> s
 
 def coded(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
     """The named columns, text as categories in sorted order; dates are refused."""
-    return pd.DataFrame({name: _coded(frame[name]) for name in names}, index=frame.index)
+    columns = frame[list(names)]
+    changed = {str(name): new for name, old in columns.items() if (new := _coded(old)) is not old}
+    return columns.assign(**changed) if changed else columns
 
 
 def _coded(series: pd.Series[Any]) -> pd.Series[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,8 +128,11 @@ class Encoding:
         if self.array_offset:
             message = "the offset of the model is an array, which new rows do not have; "
             raise DataError(message + "give it as the name of a column, or as offset(x) in the formula")
-        frame = self._read(data, chosen)
-        coded = recode(frame, {name: dtype for name, dtype in self.dtypes.items() if name in frame})
+        in_matrices = self._in_matrices(chosen)
+        frame = self._read(
+            data, in_matrices | {name: None for g in chosen for name in self.groups[g].factors}
+        )
+        coded = recode(frame, {name: self.dtypes[name] for name in in_matrices})
         offset = sum((value.encode(coded) for value in self.offsets), np.zeros(len(frame)))
         made = {name: self.groups[name].grouping.encode(frame, self.groups[name].factors) for name in chosen}
         return NewRows(
@@ -140,15 +143,15 @@ class Encoding:
             {name: unseen for name, (_, unseen) in made.items()},
         )
 
-    def _read(self, data: Any, groups: Sequence[str]) -> pd.DataFrame:
-        """The needed columns of the new rows, without missing values."""
+    def _in_matrices(self, groups: Collection[str]) -> dict[str, None]:
+        """The columns of the table that enter the matrices and the offset."""
         sides = [self.fixed, *(value.columns for value in self.offsets if value.columns)]
-        needed = {column: None for value in self.offsets if (column := value.column)}
-        for name in groups:
-            sides += self.groups[name].sides
-            needed |= dict.fromkeys(self.groups[name].factors)
-        for side in sides:
-            needed |= dict.fromkeys(side.sources.values())
+        sides += [side for name in groups for side in self.groups[name].sides]
+        alone = {column: None for value in self.offsets if (column := value.column)}
+        return alone | {column: None for side in sides for column in side.sources.values()}
+
+    def _read(self, data: Any, needed: Collection[str]) -> pd.DataFrame:
+        """The needed columns of the new rows, without missing values."""
         table = open_table(data)
         for name in needed:
             if name not in table.names:

@@ -17,6 +17,7 @@ from blupbayes.model.side import as_side, compile_side, explicit
 __all__ = ["Bar", "Terms", "parse", "sides"]
 
 MAX_LENGTH = 10_000
+MAX_GROUPS = 100  # of one term
 NAME = re.compile(r"(?![0-9.])[\w.]+|`[^`]+`")
 
 
@@ -193,7 +194,10 @@ def _groups(group: str, start: int, text: str) -> list[tuple[str, ...]]:
         pieces = split(group, operator, start)
         if len(pieces) > 1:
             parts = [_groups(piece, position, text) for _, piece, position in pieces]
-            return _combined(operator, parts)
+            combined = _combined(operator, parts)
+            if len(combined) > MAX_GROUPS:
+                raise fail(f"'{group}' is more than {MAX_GROUPS} grouping factors", text, start, len(group))
+            return combined
     if not NAME.fullmatch(group):
         message = (
             f"'{group}' is not a grouping column; join names by ':', '/' or '+', or make the column first"
@@ -205,6 +209,8 @@ def _groups(group: str, start: int, text: str) -> list[tuple[str, ...]]:
 def _combined(operator: str, parts: list[list[tuple[str, ...]]]) -> list[tuple[str, ...]]:
     result = parts[0]
     for part in parts[1:]:
+        if len(result) > MAX_GROUPS:
+            return result
         if operator == "+":
             result = result + part
         elif operator == ":":

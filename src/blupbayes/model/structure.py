@@ -126,17 +126,15 @@ class Part:
 def assemble(parts: Sequence[Part]) -> tuple[Group, ...]:
     """Groups in the order of first appearance, with theta numbered in the order of the parts.
 
-    ``a:b`` and ``b:a`` are the same grouping factor, under the name that comes first.
-
     Raises
     ------
     FormulaError
         If a coefficient of a group stands in two terms.
     """
-    shared: dict[frozenset[str], list[int]] = {}
+    shared: dict[tuple[str, ...], list[int]] = {}
     firsts, first = [], 0
     for position, part in enumerate(parts):
-        shared.setdefault(frozenset(part.factors), []).append(position)
+        shared.setdefault(part.factors, []).append(position)
         firsts.append(first)
         first += len(triangle(0, len(part.names), part.structure))
     return tuple(_group(parts, positions, firsts) for positions in shared.values())

@@ -35,11 +35,10 @@ class Table:
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return (
-            len(self.native)
-            if isinstance(self.native, pd.DataFrame)
-            else len(_to_pandas(self.native, [self.names[0]]))
+        frame = (
+            self.native if isinstance(self.native, pd.DataFrame) else _to_pandas(self.native, [self.names[0]])
         )
+        return len(frame)
 
     def take(self, names: Sequence[str]) -> tuple[pd.DataFrame, pd.Index]:
         """The named columns as a new pandas frame with rows 0, 1, ..., and the labels of the rows."""
@@ -47,7 +46,9 @@ class Table:
             frame = self.native[list(names)]
         else:
             frame = _to_pandas(self.native, list(names))
-        return frame.reset_index(drop=True), frame.index
+        labels = frame.index
+        frame.index = pd.RangeIndex(len(frame))
+        return frame, labels
 
 
 def open_table(data: Any) -> Table:
@@ -137,11 +138,15 @@ def missing_text(n_bad: int, n: int, counts: Mapping[str, int], rows: str = "row
 
 def settled(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, free of missing values, with plain dtypes: bool, int64, float64, text, category, dates."""
-    return pd.DataFrame({name: _settled(frame[name]) for name in frame}, index=frame.index)
+    columns = {str(name): (series, _settled(series)) for name, series in frame.items()}
+    changed = {name: new for name, (old, new) in columns.items() if new is not old}
+    return frame.assign(**changed) if changed else frame
 
 
 def _settled(series: pd.Series[Any]) -> pd.Series[Any]:
     dtype = series.dtype
+    if dtype in (np.float64, np.int64, np.bool_):
+        return series
     if isinstance(dtype, pd.CategoricalDtype):
         return series.cat.remove_unused_categories()
     if pd.api.types.is_bool_dtype(dtype):

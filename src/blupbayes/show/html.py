@@ -23,6 +23,7 @@ font-size:inherit;border:0;border-top:2px solid var(--ink);border-bottom:2px sol
 font-variant-numeric:tabular-nums}
 .blupbayes caption{caption-side:top;text-align:left;font-weight:600;padding:6px 10px;color:var(--ink);
 white-space:normal}
+.blupbayes caption span{position:sticky;left:10px;display:inline-block;max-width:calc(100vw - 52px)}
 .blupbayes th,.blupbayes td{padding:3px 10px;text-align:right;white-space:nowrap;border:0;
 background:var(--bg);color:inherit;font-weight:400;vertical-align:baseline}
 .blupbayes tbody th[scope=row],.blupbayes tbody th[scope=rowgroup],.blupbayes .bb-corner{text-align:left;
@@ -79,7 +80,7 @@ def to_html(sheet: Sheet, *, standalone: bool = False) -> str:
     piece = (
         f'<div class="blupbayes">\n<style>{STYLE}</style>\n'
         f'<div class="bb-scroll" role="region" aria-label="{escape(sheet.title)}" tabindex="0">\n<table>\n'
-        f"<caption>{escape(sheet.title)}</caption>\n{top_row(sheet)}\n{body}\n</table>\n</div>\n"
+        f"<caption><span>{escape(sheet.title)}</span></caption>\n{top_row(sheet)}\n{body}\n</table>\n</div>\n"
         f'<ul class="bb-notes">\n{notes}\n</ul>\n</div>'
     )
     page = PAGE.format(title=escape(sheet.title), piece=piece) if standalone else piece

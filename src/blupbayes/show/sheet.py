@@ -1,13 +1,8 @@
-"""The long table as a sheet of text cells: sections, heads that name every spread, notes. Rounding is here.
-
-A quantity shows two significant digits of its smallest uncertainty and about four of its largest estimate,
-with the same number of decimals for every level and estimator, so that digits compare down and across.
-"""
+"""The long table as a sheet of text cells: sections, heads that name every spread, notes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +10,9 @@ import pandas as pd
 
 from blupbayes.compare.rows import KEYS
 from blupbayes.compare.table import wide
+from blupbayes.show.digits import decimals, interval, number
 
-__all__ = ["Row", "Section", "Sheet", "compose", "decimals", "number"]
+__all__ = ["Row", "Section", "Sheet", "compose"]
 
 TITLES = {
     "fixed": "Fixed effects",
@@ -83,52 +79,6 @@ class Sheet:
         )
 
 
-def magnitude(x: float) -> int:
-    """Power of ten of the leading digit of x != 0, after rounding to four digits (9.99996 counts as 10)."""
-    return int(f"{abs(x):.3e}".split("e")[1])
-
-
-def decimals(estimates: Iterable[float], spreads: Iterable[float]) -> int:
-    """Decimals of one quantity: see the head of this file.
-
-    Examples
-    --------
-    >>> decimals([66.5], [10.17]), decimals([24.805], []), decimals([1e-12], [10.0])
-    (2, 2, 2)
-    """
-    sizes = [magnitude(x) for x in estimates if math.isfinite(x) and x != 0]
-    wanted = 3 - max(sizes, default=3)
-    fine = [1 - magnitude(s) for s in spreads if math.isfinite(s) and s > 0]
-    if fine:
-        wanted = min(max(wanted, max(fine)), max(fine) + 2)
-    return min(max(wanted, 0), 12)
-
-
-def number(x: float, places: int) -> str:
-    """Write x with the given decimals; "" for NaN, no minus sign before a zero, powers of ten for extremes.
-
-    Examples
-    --------
-    >>> number(-0.0001, 2), number(66.5, 2), number(float("nan"), 2), number(1.234e9, 0)
-    ('0.00', '66.50', '', '1.234e+09')
-    """
-    if math.isnan(x):
-        return ""
-    if math.isinf(x):
-        return "inf" if x > 0 else "-inf"
-    if x != 0 and (abs(x) >= 1e7 or places > 8):
-        return f"{x:.3e}"
-    text = f"{x:.{places}f}"
-    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
-
-
-def interval(lower: float, upper: float, places: int) -> str:
-    """Write "[lower, upper]"; "" without bounds."""
-    if math.isnan(lower) or math.isnan(upper):
-        return ""
-    return f"[{number(lower, places)}, {number(upper, places)}]"
-
-
 def names(rows: pd.DataFrame) -> list[str]:
     """What a row is called: group, level and term, the term left out where it can only be the intercept."""
     plain = rows.groupby("group")["term"].agg(lambda terms: set(terms) <= {"Intercept", ""})
@@ -140,7 +90,7 @@ def names(rows: pd.DataFrame) -> list[str]:
     return out
 
 
-def places(part: pd.DataFrame, labels: Sequence[str], component: str) -> dict[tuple[str, str], int]:
+def places(part: Any, labels: Sequence[str], component: str) -> dict[tuple[str, str], int]:
     """Decimals of every (group, term): the same for all its levels and all estimators."""
     if component in FIXED_DECIMALS:
         return {key: FIXED_DECIMALS[component] for key in part.index.droplevel(["component", "level"])}
@@ -155,9 +105,7 @@ def places(part: pd.DataFrame, labels: Sequence[str], component: str) -> dict[tu
     }
 
 
-def cells(
-    part: pd.DataFrame, labels: Sequence[str], component: str
-) -> list[tuple[tuple[str, str, str], ...]]:
+def cells(part: Any, labels: Sequence[str], component: str) -> list[tuple[tuple[str, str, str], ...]]:
     """The cells of a section, a row per quantity."""
     keys, at = part.index.droplevel(["component", "level"]), places(part, labels, component)
     columns = []
@@ -178,12 +126,14 @@ def collapsed(rows: pd.DataFrame, texts: list[Any]) -> tuple[pd.DataFrame, list[
     for group, term, text in zip(rows["group"], rows["term"], texts, strict=True):
         same.setdefault((group, term), set()).add(text)
     whole = [len(same[key]) == 1 for key in zip(rows["group"], rows["term"], strict=True)]
-    shown = rows.assign(level=rows["level"].where([not w for w in whole], "every level"))
+    shown = rows.assign(
+        level=[level if not w else "every level" for level, w in zip(rows["level"], whole, strict=True)]
+    )
     keep = (~shown.duplicated()).to_numpy()
     return shown[keep], [text for text, k in zip(texts, keep, strict=True) if k]
 
 
-def head(part: pd.DataFrame, percent: str) -> tuple[str, str, str]:
+def head(part: Any, percent: str) -> tuple[str, str, str]:
     """Column heads of one estimator in one section: the kinds that occur there."""
     spread = "/".join(k for k in part["uncertainty_kind"].unique() if k)
     kind = "/".join(k for k in part["ci_kind"].unique() if k)
@@ -225,7 +175,7 @@ def remarks(table: pd.DataFrame) -> list[str]:
     for (estimator, component, note), part in noted.groupby(["estimator", "component", "note"], sort=False):
         whole = ((table["estimator"] == estimator) & (table["component"] == component)).sum()
         which = "" if len(part) == whole else f" ({', '.join(names(part[KEYS])[:5])})"
-        out.append(f"{estimator}, {TITLES.get(component, component).lower()}{which}: {note}.")
+        out.append(f"{estimator}, {TITLES.get(str(component), str(component)).lower()}{which}: {note}.")
     return out
 
 

@@ -61,13 +61,20 @@ def fit_text(fit: Any) -> str:
         "Random effects:",
         repr(fit.variances),
         "",
-        "Fixed effects (se with the variances held at their estimates):",
-        coefficients(fit.summary(), ["estimate", "se", "t"]),
+        *fixed_text(fit),
         "",
         *(paragraph(message) for message in fit.messages),
         paragraph(str(fit.certificate)),
     ]
     return "\n".join(lines)
+
+
+def fixed_text(fit: Any) -> list[str]:
+    """The fixed effects of a fit, with their head."""
+    if not fit.design.fixed_names:
+        return ["Fixed effects: none"]
+    head = "Fixed effects (se with the variances held at their estimates):"
+    return [head, coefficients(fit.summary(), ["estimate", "se", "t"])]
 
 
 def model_text(design: Any, aliased: Sequence[str]) -> str:

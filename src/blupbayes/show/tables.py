@@ -13,7 +13,7 @@ from blupbayes.show.sheet import Section, Sheet
 
 __all__ = ["to_csv", "to_html", "to_latex", "to_markdown", "to_text"]
 
-Used = tuple[tuple[bool, bool, bool], ...]
+Used = Sequence[tuple[bool, ...]]
 
 
 def flat(cells: Sequence[Sequence[str]], used: Used) -> list[str]:
@@ -112,9 +112,9 @@ def markdown_section(s: Section, labels: Sequence[str], used: Used) -> str:
     )
     heads = flat(
         [tuple(f"{n} {h}" for h in triple) for n, triple in zip(labels, s.heads, strict=True)], there
-    )  # type: ignore[arg-type]
+    )
     lines = [[s.title, *heads], ["---", *("---:" for _ in heads)]]
-    lines += [[row.name, *flat(row.cells, there)] for row in s.rows]  # type: ignore[arg-type]
+    lines += [[row.name, *flat(row.cells, there)] for row in s.rows]
     lines += [[s.more, *("" for _ in heads)]] if s.hidden else []
     escaped = [line if k == 1 else [escape_markdown(c) for c in line] for k, line in enumerate(lines)]
     return "\n".join("| " + " | ".join(line) + " |" for line in escaped)

@@ -1,0 +1,44 @@
+"""Where chains start: beta at least squares, sds at the spread of y. They scale with the units of y and X."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.bayes.names import drawn, parts
+from blupbayes.bayes.whitening import whitening
+from blupbayes.model.design import Design
+from blupbayes.model.distributions import Distribution
+from blupbayes.model.resolved import ResolvedPrior
+
+__all__ = ["starting_point"]
+
+Array = NDArray[np.float64]
+
+
+def starting_point(design: Design, prior: ResolvedPrior) -> dict[str, Array]:
+    """Values for ``pm.sample(initvals=...)``; the sampler scatters its chains around them.
+
+    A variable whose prior excludes the default scale is left out: the sampler starts it where the prior says.
+    """
+    start: dict[str, Array] = {}
+    if design.fixed_names:
+        start["beta"] = whitening(design, prior).center
+    if prior.residual is not None:
+        start |= sds("sigma", [prior.residual], [prior.residual_scale], vector=False)
+    for g in prior.groups:
+        start |= sds(f"sd_{g.name}", g.sds, g.scales, vector=True)
+    return start
+
+
+def sds(
+    name: str, priors: Sequence[Distribution], scales: Sequence[float], vector: bool
+) -> Iterator[tuple[str, Array]]:
+    """(variable, start) of the variables behind some sds."""
+    for variable, which in parts(name, priors):
+        first = priors[which[0]]
+        if all(np.isfinite(priors[k].logpdf(scales[k])) for k in which):
+            values = np.array([scales[k] for k in which]) ** (2 if first.on == "variance" else 1)
+            yield drawn(variable, first), values if vector and variable == name else values[0]
