@@ -72,7 +72,11 @@ class Posterior:
         return read.summary(self.data, self.design, ci_prob)
 
     def ranef(self, ci_prob: float = 0.95) -> pd.DataFrame:
-        """Random effects: group, level, term, estimate (posterior mean), posterior_sd, interval, mcse, ..."""
+        """Random effects: group, level, term, estimate (posterior mean), posterior_sd, interval, mcse, ...
+
+        The mean is the BLUP averaged over what the variances may be [E-TOWER]; the sd holds the averaged
+        prediction-error variance and how much the BLUP itself moves with them [E-TOTALVAR].
+        """
         return read.ranef(self.data, self.design, ci_prob)
 
     def group_means(self, ci_prob: float = 0.95) -> pd.DataFrame:

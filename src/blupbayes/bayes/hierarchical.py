@@ -212,13 +212,15 @@ def sample(
         As `build`.
     """
     import pymc as pm
+    import pytensor
 
     model, resolved = build(design, prior, parameterization), (prior or Prior()).resolve(design)
     seed, names = settled_seed(random_seed), reported(design, model.named_vars)
     show = progressbar if sys.stdout.isatty() else False
     own = {"progressbar": show, "quiet": not show, "initvals": starting_point(design, resolved)}
     options = own | careful(pm_sample_kwargs)
-    with warnings.catch_warnings():
+    # With fast-math the first compilation and a cached one round differently: other draws from the same seed.
+    with warnings.catch_warnings(), pytensor.config.change_flags(numba__fastmath=False):
         warnings.simplefilter("ignore")  # what they say of the draws is in the diagnostics
         data = pm.sample(
             draws, tune=tune, chains=chains, random_seed=seed, model=model, var_names=names, **options

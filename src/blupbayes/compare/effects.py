@@ -192,7 +192,7 @@ def pivoted(gaussian: Any) -> Any:
     inverse = np.linalg.inv(s.R[:, kept])
     beta, beta_cov = np.full(p, np.nan), np.full((p, p), np.nan)
     beta[kept] = inverse @ s.R @ gaussian.beta
-    beta_cov[np.ix_(kept, kept)] = inverse @ gaussian._g_cov @ inverse.T
+    beta_cov[np.ix_(kept, kept)] = inverse @ gaussian.g_cov @ inverse.T
     crosses = []
     for cross in gaussian.cross_cov:
         crosses.append(np.full(cross.shape, np.nan))

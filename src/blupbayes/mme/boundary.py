@@ -28,7 +28,9 @@ def unit(statistics: Statistics) -> Array:
 
 
 def default_start(statistics: Statistics) -> Array:
-    """theta (m,) with T diagonal, every random coefficient contributing about one sigma to y."""
+    """theta (m,): by moments for large models, else every random coefficient contributes about one sigma to y."""
+    if statistics.start is not None:
+        return inside(statistics, statistics.start)
     theta = np.zeros(statistics.n_theta)
     for g in statistics.groups:
         theta[list(g.template.diagonal)] = 1.0

@@ -160,8 +160,8 @@ class _Reader:
 def scoring_step(at: Evaluation) -> tuple[Array, ...]:
     """Omega_k = T_k T_k' (q, q) per group after one Fisher-scoring step in Omega itself.
 
-    In Omega the criterion of a balanced design is solved by a single step from anywhere, so this is the way
-    to approach; it is not bound to stay positive semidefinite.
+    In Omega a balanced one-way layout of known sigma is solved by a single step from anywhere [E-ONEWAY], so
+    this is the way to approach; it is not bound to stay positive semidefinite.
     """
     read = _Reader(at)
     templates, directions = at.statistics.templates, read.in_Omega

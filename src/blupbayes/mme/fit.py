@@ -25,7 +25,9 @@ __all__ = ["Certificate", "Estimate", "estimate"]
 Array = NDArray[np.float64]
 
 DECREMENT = 1e-10  # of the criterion, in deviance units, before the last Newton step
-AVERAGE_DECREMENT = 1e-14  # the same with approximate curvature, whose last step gains less
+AVERAGE_DECREMENT = (
+    1e-11  # the same with approximate curvature, whose last step gains a factor of 100 at least
+)
 NOISE = 2e-13  # relative rounding error of the criterion
 MAX_EVALUATIONS = 200
 MAX_SCORING = 4

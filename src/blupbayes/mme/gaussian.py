@@ -42,7 +42,9 @@ class GaussianPosterior:
     log_evidence : float
         log p(y | variances, kappa) [E-EVIDENCE]; -inf at kappa = 0, where the prior has no normaliser.
     restricted_log_likelihood : float
-        The REML log-likelihood at these variances [E-REML], the evidence under a flat density 1.
+        The REML log-likelihood at these variances [E-REML], the evidence under a flat density 1 [E-HARVILLE].
+    g_cov : array (r, r)
+        Covariance of R beta, the whitened coordinates of what can be estimated.
     """
 
     statistics: Statistics = field(repr=False)
@@ -58,7 +60,7 @@ class GaussianPosterior:
     _border: Border = field(repr=False)
     _G: Array = field(repr=False)
     _g: Array = field(repr=False)
-    _g_cov: Array = field(repr=False)
+    g_cov: Array = field(repr=False)
     _free: Array = field(repr=False)
 
     @cached_property
@@ -71,13 +73,13 @@ class GaussianPosterior:
         """Var(b_hat - b) by level, (J, q, q) per group [E-PEV]; at kappa > 0 the posterior covariance."""
         response = self._response
         return tuple(
-            c + Y @ self._g_cov @ Y.transpose(0, 2, 1) for c, Y in zip(self.cond_cov, response, strict=True)
+            c + Y @ self.g_cov @ Y.transpose(0, 2, 1) for c, Y in zip(self.cond_cov, response, strict=True)
         )
 
     @cached_property
     def cross_cov(self) -> tuple[Array, ...]:
         """Cov(b_hat - b, beta_hat - beta) by level, (J, q, p) per group."""
-        return tuple(-(Y @ self._g_cov @ self._G.T) for Y in self._response)
+        return tuple(-(Y @ self.g_cov @ self._G.T) for Y in self._response)
 
     @property
     def _response(self) -> tuple[Array, ...]:
@@ -100,7 +102,7 @@ class GaussianPosterior:
 
     @property
     def _g_cov_root(self) -> Array:
-        values, vectors = np.linalg.eigh(self._g_cov)
+        values, vectors = np.linalg.eigh(self.g_cov)
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 

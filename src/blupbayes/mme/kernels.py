@@ -17,7 +17,9 @@ Index = NDArray[np.intp]
 
 
 @nb.njit(cache=True)
-def downdate(N: Array, W: Array, start: Index, level: Index, entry: Index, column: Index, value: Array) -> None:
+def downdate(
+    N: Array, W: Array, start: Index, level: Index, entry: Index, column: Index, value: Array
+) -> None:
     """N -= sum over levels of G_l' W_l G_l; lower triangle only.
 
     N (t, t); W (J, q, q); G_l has the entries start[l]..start[l + 1] of ``column`` (nnz,), ascending, and

@@ -21,6 +21,7 @@ from blupbayes.mme.core import Core, dense_core
 from blupbayes.mme.coupling import Cross
 from blupbayes.mme.layout import Layout, arrange
 from blupbayes.mme.least_squares import least_squares
+from blupbayes.mme.moments import moment_start
 from blupbayes.model.covariance import Template
 
 __all__ = ["GroupStatistics", "Statistics", "reduce"]
@@ -114,6 +115,8 @@ class Statistics:
         Z'W^(1/2)[Q e], rows in the layout's order.
     core : Core or None
         Orthonormal coordinates, for models small enough to be one dense block.
+    start : tuple of array (q, q), or None
+        Relative covariances by moments, for the others: where to begin an estimation.
     """
 
     n_obs: int
@@ -128,6 +131,7 @@ class Statistics:
     layout: Layout
     ZQe: Array
     core: Core | None
+    start: tuple[Array, ...] | None
 
     @property
     def rank(self) -> int:
@@ -191,6 +195,23 @@ def cross_product(codes_i: Index, codes_j: Index, J_j: int, left: Array, right: 
     return Cross((pairs // J_j).astype(np.intp), (pairs % J_j).astype(np.intp), values)
 
 
+def cross_products(
+    groups: Sequence[GroupLike], columns: Sequence[Array]
+) -> tuple[list[Array], dict[tuple[int, int], Cross]]:
+    """Z_k'W Z_k by level (J, q, q) per group, and Z_i'W Z_j for every pair i < j; columns carry the weights."""
+    diagonals = [level_sums(g.codes, len(g.levels), Z, Z) for g, Z in zip(groups, columns, strict=True)]
+    crosses = {}
+    for i, j in itertools.combinations(range(len(groups)), 2):
+        to = groups[j]
+        crosses[i, j] = cross_product(groups[i].codes, to.codes, len(to.levels), columns[i], columns[j])
+    return diagonals, crosses
+
+
+def weighted(columns: Array, root_weights: Array | None) -> Array:
+    """Rows of columns (n, m) times the square root of their weight."""
+    return columns if root_weights is None else columns * root_weights[:, None]
+
+
 def reduce(design: DesignLike) -> Statistics:
     """Visit the rows once: Design -> Statistics [E-MODEL].
 
@@ -211,37 +232,25 @@ def reduce(design: DesignLike) -> Statistics:
     >>> model.statistics.rank
     1
     """
-    n = len(design.y)
     root = None if design.weights is None else np.sqrt(design.weights)
     y = design.y if design.offset is None else design.y - design.offset
     kept, Q, beta, e = least_squares(design.X, y, root)
-    Qe = np.column_stack([Q, e])
-    columns = [g.columns if root is None else g.columns * root[:, None] for g in design.groups]
-    diagonals = [
-        level_sums(g.codes, len(g.levels), Z, Z) for g, Z in zip(design.groups, columns, strict=True)
-    ]
-    crosses = {
-        (i, j): cross_product(
-            design.groups[i].codes,
-            design.groups[j].codes,
-            len(design.groups[j].levels),
-            columns[i],
-            columns[j],
-        )
-        for i, j in itertools.combinations(range(len(columns)), 2)
-    }
+    codes = [g.codes for g in design.groups]
+    columns = [weighted(g.columns, root) for g in design.groups]
+    diagonals, crosses = cross_products(design.groups, columns)
     layout = arrange(diagonals, crosses)
-    ZQe = [level_sums(g.codes, len(g.levels), Z, Qe) for g, Z in zip(design.groups, columns, strict=True)]
-    Xw = design.X if root is None else design.X * root[:, None]
-    R = Q.T @ Xw
+    Qe = np.column_stack([Q, e])
+    ZQe = [level_sums(c, len(D), Z, Qe) for c, D, Z in zip(codes, diagonals, columns, strict=True)]
+    R = Q.T @ weighted(design.X, root)
     R[:, kept] = np.triu(R[:, kept])
+    ee, dof = float(e @ e), len(e) - len(kept)
     return Statistics(
-        n_obs=n,
+        n_obs=len(e),
         fixed_names=design.fixed_names,
         kept=kept,
         R=R,
         beta_ols=beta,
-        ee=float(e @ e),
+        ee=ee,
         log_weights=0.0 if design.weights is None else float(np.sum(np.log(design.weights))),
         sigma=design.sigma,
         groups=tuple(
@@ -250,5 +259,6 @@ def reduce(design: DesignLike) -> Statistics:
         ),
         layout=layout,
         ZQe=layout.join(ZQe),
-        core=dense_core(layout, columns, [g.codes for g in design.groups], Qe),
+        core=dense_core(layout, columns, codes, Qe),
+        start=moment_start(diagonals, crosses, ZQe, ee, dof, design.sigma) if layout.chain else None,
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 __all__ = ["FAMILIES", "Family"]
 
@@ -21,6 +20,12 @@ class Family:
 
     parameters: tuple[str, ...]
     log_density: Callable[..., Array]
+
+
+def log_power(x: Array, power: float) -> Array:
+    """power * log(x), 0 at power = 0 even where x is 0."""
+    with np.errstate(divide="ignore"):
+        return power * np.log(x) if power else np.zeros_like(x)
 
 
 def half_normal(x: Array, sigma: float) -> Array:
@@ -46,7 +51,7 @@ def exponential(x: Array, lam: float) -> Array:
 
 def gamma(x: Array, alpha: float, beta: float) -> Array:
     """Log-density with shape alpha and rate beta, mean alpha/beta."""
-    return alpha * math.log(beta) - math.lgamma(alpha) + xlogy(alpha - 1, x) - beta * x
+    return alpha * math.log(beta) - math.lgamma(alpha) + log_power(x, alpha - 1) - beta * x
 
 
 def inverse_gamma(x: Array, alpha: float, beta: float) -> Array:
