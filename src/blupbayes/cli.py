@@ -48,10 +48,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"blupbayes: {message} (see: {self.prog} --help)\n")
 
 
+class Version(argparse.Action):
+    """Print the version; it is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print and leave."""
+        print(f"blupbayes {versions()['blupbayes']}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """All verbs and their options."""
     top = Parser(prog="blupbayes", description="BLUPs, ML/REML and the posterior of one linear mixed model.")
-    top.add_argument("--version", action="version", version=f"blupbayes {versions()['blupbayes']}")
+    top.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=Parser)
     demo = verbs.add_parser("demo", help="Rail, offline: ML, REML, Henderson's equations and the posterior")
     demo.add_argument("--no-sample", action="store_true", help="leave the posterior out")

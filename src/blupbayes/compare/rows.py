@@ -6,6 +6,7 @@ Works on names and plain arrays; knows no estimator.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,9 +96,7 @@ def gather(blocks: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def normal_interval(estimate: Any, sd: Any, ci_prob: float, kind: str) -> dict[str, Any]:
     """Columns of the equal-tailed normal interval estimate -+ z sd; no kind where there is no bound."""
-    from scipy.special import ndtri  # late: half of what importing this package costs
-
-    half = ndtri(0.5 + ci_prob / 2) * np.asarray(sd, dtype=float)
+    half = NormalDist().inv_cdf(0.5 + ci_prob / 2) * np.asarray(sd, dtype=float)
     centre = np.asarray(estimate, dtype=float)
     there = np.isfinite(half) & np.isfinite(centre)
     return {
