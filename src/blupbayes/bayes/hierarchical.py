@@ -65,6 +65,13 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
         If columns of X are linearly dependent and kappa = 0: the posterior of beta is improper.
     PriorError
         If the prior does not fit the model, or kappa = inf.
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> model = build(bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).design)
+    >>> sorted(variable.name for variable in model.free_RVs)
+    ['beta', 'sd_Rail', 'sigma', 'z_Rail']
     """
     import pymc as pm
 
@@ -191,28 +198,24 @@ def sample(
     draws, tune, chains : int
         Kept draws and warm-up per chain, and number of chains.
     random_seed : int, Generator or sequence, optional
-        None takes a new seed. The one that was used is in ``attrs["random_seed"]``.
+        None takes a new seed; ``attrs["random_seed"]`` has the one that makes the same draws again.
     progressbar : bool or str
-        As in ``pm.sample``, but silent where stdout is no terminal.
+        As in ``pm.sample``; silent where stdout is no terminal.
     **pm_sample_kwargs
         Passed to ``pm.sample``, such as cores, nuts_sampler or target_accept (0.95 unless given).
 
     Returns
     -------
     data : xarray.DataTree
-        Groups posterior, sample_stats, observed_data; in posterior `beta`, `sigma`, `sd_g`, `corr_g` and `b_g`. Without
-        the standardised effects behind b_g: to draw from the model with ``pm.sample_posterior_predictive``,
-        pass ``freeze_vars=["b_g"]``. attrs: formula, data_hash, prior, parameterization, random_seed, versions.
+        Groups posterior, sample_stats, observed_data; in posterior `beta`, `sigma`, `sd_g`, `corr_g` and `b_g`,
+        without the standardised effects behind b_g. For ``pm.sample_posterior_predictive`` with `build`'s model
+        pass ``freeze_vars=["b_g"]``: PyMC would draw new levels otherwise. attrs: formula, data_hash, prior,
+        parameterization, random_seed, versions.
     diagnostics : dict
-        See :func:`blupbayes.bayes.diagnostics.diagnostics`.
-
-    Raises
-    ------
-    IdentifiabilityError, PriorError
-        As `build`.
+        See :func:`blupbayes.bayes.diagnostics.diagnostics`. Errors are those of `build`.
     """
     import pymc as pm
-    import pytensor
+    from pytensor.configdefaults import config
 
     model, resolved = build(design, prior, parameterization), (prior or Prior()).resolve(design)
     seed, names = settled_seed(random_seed), reported(design, model.named_vars)
@@ -220,7 +223,7 @@ def sample(
     own = {"progressbar": show, "quiet": not show, "initvals": starting_point(design, resolved)}
     options = own | careful(pm_sample_kwargs)
     # With fast-math the first compilation and a cached one round differently: other draws from the same seed.
-    with warnings.catch_warnings(), pytensor.config.change_flags(numba__fastmath=False):
+    with warnings.catch_warnings(), config.change_flags(numba__fastmath=False):
         warnings.simplefilter("ignore")  # what they say of the draws is in the diagnostics
         data = pm.sample(
             draws, tune=tune, chains=chains, random_seed=seed, model=model, var_names=names, **options

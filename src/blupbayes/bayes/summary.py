@@ -64,6 +64,18 @@ def describe(draws: Array, ci_prob: float = 0.95) -> pd.DataFrame:
         k rows: mean, sd, median, eti95_lb, eti95_ub (named after ci_prob), mcse_mean, mcse_sd, ess_bulk, ess_tail
         (the smaller one of the 5 % and 95 % quantiles), r_hat (rank-normalised, split). The last five are NaN for a
         constant.
+
+    Raises
+    ------
+    BlupbayesError
+        If ci_prob is not between 0 and 1.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).normal(5.0, 2.0, size=(4, 1000, 1))
+    >>> describe(draws, ci_prob=0.9)[["mean", "sd", "eti90_lb", "eti90_ub"]].round(1)
+       mean   sd  eti90_lb  eti90_ub
+    0   5.0  2.0       1.7       8.3
     """
     lower, upper = interval_names(ci_prob)
     pooled = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
