@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from oracle import Oracle, profiled
 from scipy.linalg import block_diag
+
+from oracle import Oracle, profiled
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracle import Oracle, gradient, minus_two_log_likelihood, profiled
-from random_models import KINDS, random_design
 
 from blupbayes.datasets import load_dataset
+from oracle import Oracle, gradient, minus_two_log_likelihood, profiled
+from random_models import KINDS, random_design
 
 SEED = 20240607
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import formulaic
 import numpy as np
 import pytest
+
 from random_models import KINDS, random_design
 
 

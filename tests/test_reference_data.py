@@ -7,9 +7,10 @@ import json
 import formulaic
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
+
 from oracle import Oracle, profiled
 from reference_data import CASES, REFERENCE, read
-from scipy.linalg import block_diag
 
 
 def test_every_reference_fit_is_a_case():

@@ -12,13 +12,13 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from oracle import LOG_2PI
-from reference_data import CASES, Case, read
 
 import blupbayes as bb
 from blupbayes.datasets import load
 from blupbayes.mme.criterion import evaluate
 from blupbayes.mme.gaussian import posterior
+from oracle import LOG_2PI
+from reference_data import CASES, Case, read
 
 METHODS = ("ML", "REML")
 BIG = ("Chem97", "InstEval")  # kept in a checkout only
