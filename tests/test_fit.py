@@ -138,11 +138,12 @@ def test_certificate_reads_as_a_sentence():
     assert text.startswith("converged: within") and "factorisations with derivatives" in text
 
 
-def test_a_hopeless_theta_is_refused_or_right(storage):
-    """At theta = 1e12 elimination has no digits left and says so; one dense block still knows the limit."""
-    d, statistics, _ = case("intercept")
-    theta = np.array([1e12])
-    if storage != "dense":
+@pytest.mark.parametrize("kind", ["intercept", "crossed"])
+def test_a_hopeless_theta_is_refused_or_right(kind, storage):
+    """At theta = 1e12 a single group and one dense block know the limit; a tail has no digits left and says so."""
+    d, statistics, theta = case(kind)
+    theta = np.full(len(theta), 1e12)
+    if kind == "crossed" and storage != "dense":
         with pytest.raises(DataError, match="double precision"):
             evaluate(statistics, theta)
         return

@@ -2,13 +2,23 @@
 
 import numpy as np
 import pandas as pd
-from contract import close
 from hypothesis import strategies as st
-from random_models import KINDS
 from worlds import ESTIMATE, SOLUTION, fitted, law, powers, same_effects, same_estimates, same_posterior
 
+from contract import close
+from random_models import KINDS
+
 FULL = tuple(kind for kind in KINDS if "deficient" not in kind)
-SLOPES = ("slope", "diagonal", "slope_only", "split", "crossed_slopes", "three", "slope weights", "slope deficient")
+SLOPES = (
+    "slope",
+    "diagonal",
+    "slope_only",
+    "split",
+    "crossed_slopes",
+    "three",
+    "slope weights",
+    "slope deficient",
+)
 FULL_SLOPES = ("slope", "three", "slope weights", "slope deficient")
 
 
@@ -69,7 +79,10 @@ def test_coordinates_of_X(w):
     close(w.d.X @ A @ np.nan_to_num(found.beta), fitted(w, base), tolerance=ESTIMATE)
     exact, solved = model.solve(w.variances), w.solve()
     same_effects(exact.b, solved.b)
-    close(A @ exact.beta if kept.all() else w.d.X @ A @ exact.beta, solved.beta if kept.all() else fitted(w, solved))
+    close(
+        A @ exact.beta if kept.all() else w.d.X @ A @ exact.beta,
+        solved.beta if kept.all() else fitted(w, solved),
+    )
 
 
 @law()
@@ -130,7 +143,10 @@ def test_order_of_terms(w):
     same_effects(w.model(formula).solve(w.named(base)).b, w.solve().b)
 
 
-@law(kinds=SLOPES, c=powers(-4, 4), sign=st.sampled_from([-1.0, 1.0]))
+ONCE = ("slope", 228, 0.3, "ML", "chain", 1000.0, 1.0)  # scoring forgot sd(Intercept): another local minimum
+
+
+@law(kinds=SLOPES, also=[ONCE], c=powers(-4, 4), sign=st.sampled_from([-1.0, 1.0]))
 def test_unit_of_a_random_slope(w, c, sign):
     """x c: its coefficients and sds over c; ML unchanged, REML + log c^2 for the column of X (x2 stays)."""
     c = sign * c
@@ -141,14 +157,20 @@ def test_unit_of_a_random_slope(w, c, sign):
     base, found = w.fit(), w.fit(x=c * w.d.frame["x"])
     groups = {g.name: change(k) for k, g in enumerate(base.statistics.groups)}
     same_estimates(found, base, shift=np.log(c**2) if w.method == "REML" else 0.0, change=groups)
-    assert np.isclose(found.beta["x"], base.beta["x"] / c, rtol=0, atol=ESTIMATE * base.beta.abs().max() / abs(c))
-    at = {name: value if name == "residual" else groups[name] @ value @ groups[name] for name, value in w.variances.items()}
+    assert np.isclose(
+        found.beta["x"], base.beta["x"] / c, rtol=0, atol=ESTIMATE * base.beta.abs().max() / abs(c)
+    )
+    at = w.changed(groups)
     same_posterior(w.model(x=c * w.d.frame["x"]).solve(at), w.solve(), change)
 
 
-@law(kinds=FULL_SLOPES, c=st.floats(-5.0, 5.0))
+@law(kinds=FULL_SLOPES, strengths=(1.0, 3.0), c=st.floats(-5.0, 5.0))
 def test_origin_of_a_random_slope(w, c):
-    """x + c with a full covariance: b_0 -> b_0 - c b_1, and Sigma with it; both criteria unchanged."""
+    """x + c with a full covariance: b_0 -> b_0 - c b_1, and Sigma with it; both criteria unchanged.
+
+    T turns with x, so the search goes another way: of weak effects, whose likelihood may have two minima
+    at singular covariances, only the answer at known variances is bound to be the same.
+    """
 
     def change(k):
         return np.array([[1.0, -c], [0.0, 1.0]]) if len(base.statistics.groups[k].names) == 2 else np.eye(1)
@@ -156,5 +178,5 @@ def test_origin_of_a_random_slope(w, c):
     base, found = w.fit(), w.fit(x=w.d.frame["x"] + c)
     groups = {g.name: change(k) for k, g in enumerate(base.statistics.groups)}
     same_estimates(found, base, change=groups)
-    at = {name: value if name == "residual" else groups[name] @ value @ groups[name].T for name, value in w.variances.items()}
+    at = w.changed(groups)
     same_posterior(w.model(x=w.d.frame["x"] + c).solve(at), w.solve(), change)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import STORAGES
-from contract import close
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from random_models import KINDS, RandomDesign, random_design
 
 import blupbayes as bb
 from blupbayes.mme import layout
+from conftest import STORAGES
+from contract import close
+from random_models import KINDS, RandomDesign, random_design
 
 # A search stops when it promises less than 1e-10 deviance units and takes one step more; the rest is rounding.
 CRITERION = 1e-9
@@ -75,6 +75,13 @@ class World:
         parts = zip(self.d.blocks, self.d.T(), strict=True)
         return {k.name: SIGMA**2 * T @ T.T for k, T in parts} | {"residual": SIGMA}
 
+    def changed(self, groups: dict[str, np.ndarray]) -> dict[str, object]:
+        """The same for b -> M b, M (q, q) by group."""
+        return {
+            name: groups[name] @ V @ groups[name].T if name in groups else V
+            for name, V in self.variances.items()
+        }
+
     def named(self, fit) -> dict[str, object]:
         """The same with the names of the coefficients, for models that order them differently."""
         axes = {name: fit.variances[name].index for name in fit.variances.groups}
@@ -112,8 +119,11 @@ def world(kind: str, seed: int, strength: float, method: str) -> World:
     return World(replace(d, y=y, frame=d.frame.assign(y=y)), rng, method)
 
 
-def law(kinds=KINDS, strengths=(0.0, 0.1, 0.3, 1.0, 3.0), count=20, **more) -> Callable:
-    """Try a law in many worlds and every storage; ``more`` are strategies of its own arguments."""
+def law(kinds=KINDS, strengths=(0.0, 0.1, 0.3, 1.0, 3.0), count=20, also=(), **more) -> Callable:
+    """Try a law in many worlds and every storage; ``more`` are strategies of its own arguments.
+
+    ``also``: worlds in which it once failed, as (kind, seed, strength, method, storage) and its own arguments.
+    """
     drawn = {
         "kind": st.sampled_from(kinds),
         "seed": st.integers(0, 2**32 - 1),
@@ -130,7 +140,10 @@ def law(kinds=KINDS, strengths=(0.0, 0.1, 0.3, 1.0, 3.0), count=20, **more) -> C
                 check(world(kind, seed, strength, method), **own)
 
         run.__name__, run.__doc__, run.__module__ = check.__name__, check.__doc__, check.__module__
-        return examples(count)(given(**drawn, **more)(run))
+        test = given(**drawn, **more)(run)
+        for case in also:
+            test = example(**dict(zip((*drawn, *more), case, strict=True)))(test)
+        return examples(count)(test)
 
     return decorate
 
@@ -176,7 +189,11 @@ def same_posterior(found, base, change: Callable[[int], np.ndarray], tolerance=S
         M = change(k)
         close(found.posterior.b[k], b @ M.T, np.linalg.norm(b @ M.T) + SIGMA, tolerance)
         for name in ("cond_cov", "pev"):
-            close(getattr(found.posterior, name)[k], M @ getattr(base.posterior, name)[k] @ M.T, tolerance=tolerance)
+            close(
+                getattr(found.posterior, name)[k],
+                M @ getattr(base.posterior, name)[k] @ M.T,
+                tolerance=tolerance,
+            )
 
 
 def fitted(w: World, answer) -> np.ndarray:

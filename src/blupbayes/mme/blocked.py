@@ -9,10 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
-from blupbayes.mme.coupling import Link, SparseCoupling, tail_times, tail_transposed_times
+from blupbayes.mme.coupling import tail_times, tail_transposed_times
+from blupbayes.mme.elimination import Eliminated, level_inverse
+from blupbayes.mme.first_block import FirstBlock
 from blupbayes.mme.layout import Layout
-from blupbayes.mme.linalg import TOO_LARGE, Lam_times, cholesky, mirrored, scaled, symmetric_inverse
-from blupbayes.mme.selected import Eliminated, Selected, selected_blocks, transpose
+from blupbayes.mme.linalg import (
+    TOO_LARGE,
+    Lam_times,
+    cholesky,
+    factored,
+    inverse_of,
+    scaled,
+    transpose,
+    triangular_solve,
+)
+from blupbayes.mme.selected import Selected, selected_blocks
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["BlockedFactor", "eliminate_chain"]
@@ -21,56 +32,70 @@ Array = NDArray[np.float64]
 LEAST_INFORMATION = 1e-11  # of that without random effects: below it, Q'V0^-1 Q has no five digits left
 
 
-def level_inverse(D: Array, T: Array) -> tuple[Array, float]:
-    """W_l = T (T'D_l T + I)^-1 T' for every level (J, q, q), and the log-determinant of all."""
-    q = len(T)
-    if q == 1:
-        m = T[0, 0] ** 2 * D + 1.0
-        if not m.min() > 0:
-            raise DataError(TOO_LARGE)
-        return T[0, 0] ** 2 / m, float(np.log(m).sum())
-    L = cholesky(T.T @ D @ T + np.eye(q))
-    log_det = 2.0 * float(np.log(np.diagonal(L, axis1=1, axis2=2)).sum())
-    half = np.linalg.solve(L, np.broadcast_to(T.T, D.shape))
-    return transpose(half) @ half, log_det
-
-
 @dataclass(frozen=True)
 class BlockedFactor:
     """The eliminated system at one T; a Factor (factor.py).
 
     ``T``: (q_k, q_k) per group. ``log_det``: log|Lam'Z'ZLam + I|. ``N`` (t, t): Z'V^-1 Z of the tail given
-    the chain; ``W`` (t, t): its part of W; ``C`` (t, t): the inverse itself.
+    the chain; ``L`` (t, t): Cholesky factor of Lam'N Lam + I. ``half`` (J, q, q): half'half = G of the first block
+    (first_block.py).
     """
 
     statistics: Statistics
+    first: FirstBlock
     T: tuple[Array, ...]
     chain: tuple[Eliminated, ...]
     N: Array
-    C: Array
-    W: Array
+    L: Array
+    half: Array
     log_det: float
 
-    def solve(self, c: Array) -> tuple[Array, Array]:
-        """W c and c - Z'Z W c, for c (q, m): with c = Z'x these are the BLUP map of x and Z'V0^-1 x."""
-        start = self.layout.tail_start
-        c, b = c.copy(), np.empty_like(c)
+    def solve(self, c: Array, outside: Array | None = None) -> tuple[Array, Array, Array]:
+        """W c and c - Z'Z W c for c (q, m): with c = Z'x these are the BLUP map of x and Z'V0^-1 x.
+
+        ``outside``: Z'(I - U U')x of first_block.py, from which no digits cancel. Also what the elimination takes
+        from x'x (m, m), that of the first block left out where ``outside`` is given.
+        """
+        start, first = self.layout.tail_start, self.chain[0]
+        c, b, v = c.copy(), np.empty_like(c), np.empty_like(c)
+        total = np.zeros((c.shape[1],) * 2)
         for e in self.chain:
-            x = e.W @ e.block.view(c)
+            mine = e.block.view(c)
+            if e is first and outside is not None:
+                x = e.taken @ mine
+                c[e.block.stop :] = outside[e.block.stop :]
+            else:
+                x = e.W @ mine
+                total += np.tensordot(mine, x, axes=((0, 1), (0, 1)))
             for link in e.links:
                 link.add_to(self.chain[link.position].block.view(c), -(transpose(link.values) @ x))
             c[start:] -= tail_transposed_times(e.tail, x)
-        b[start:] = self.W @ c[start:]
-        v = np.empty_like(c)
+        half = triangular_solve(self.L, Lam_times(self.layout.tail, self.transposed, c[start:]))
+        total += half.T @ half
+        b[start:] = Lam_times(self.layout.tail, self.T, triangular_solve(self.L, half, transposed=True))
         v[start:] = c[start:] - self.N @ b[start:]
         for e in reversed(self.chain):
             rest = e.block.view(c) - tail_times(e.tail, b[start:])
             for link in e.links:
                 rest -= link.values @ self.chain[link.position].block.view(b)[link.ancestor]
-            mine = e.W @ rest
-            e.block.view(b)[...] = mine
-            e.block.view(v)[...] = rest - e.D @ mine
-        return b, v
+            e.block.view(b)[...] = e.W @ rest
+            e.block.view(v)[...] = e.K @ rest
+        return b, v, total
+
+    @property
+    def transposed(self) -> tuple[Array, ...]:
+        """T' of every group."""
+        return tuple(T.T for T in self.T)
+
+    @cached_property
+    def C(self) -> Array:
+        """(Lam'N Lam + I)^-1 of the tail (t, t)."""
+        return inverse_of(self.L)
+
+    @cached_property
+    def W(self) -> Array:
+        """The tail's part of W (t, t)."""
+        return scaled(self.layout.tail, self.C, self.T, transposed=False)
 
     @property
     def layout(self) -> Layout:
@@ -85,12 +110,12 @@ class BlockedFactor:
     @cached_property
     def border(self) -> tuple[Array, Array, Array]:
         """b, v (q, r + 1) and [Q e]'V0^-1 [Q e] (r + 1, r + 1): what is left after the random effects."""
-        c, r = self.statistics.ZQe, self.statistics.rank
-        b, v = self.solve(c)
-        whole = np.eye(r + 1)
-        whole[r, r] = self.statistics.ee
-        inner = whole - c.T @ b
-        if r and np.linalg.eigvalsh(inner[:r, :r])[0] < LEAST_INFORMATION:
+        first, r = self.first, self.statistics.rank
+        b, v, taken = self.solve(self.statistics.ZQe, first.ZQe)
+        half = (self.half @ first.inside).reshape(-1, r + 1)
+        inner = first.within + half.T @ half - taken
+        later = len(self.chain) > 1 or len(self.N) > 0
+        if later and r and np.linalg.eigvalsh(inner[:r, :r])[0] < LEAST_INFORMATION:
             raise DataError(TOO_LARGE)
         return b, v, inner
 
@@ -117,9 +142,8 @@ class BlockedFactor:
         """Draws (q, n) from N(0, W), level by level from the tail backwards."""
         start = self.layout.tail_start
         b = np.empty((self.layout.size, n))
-        if len(self.C):
-            lower = cholesky(self.C)
-            b[start:] = Lam_times(self.layout.tail, self.T, lower @ rng.standard_normal((len(lower), n)))
+        u = triangular_solve(self.L, rng.standard_normal((len(self.L), n)), transposed=True)
+        b[start:] = Lam_times(self.layout.tail, self.T, u)
         for e in reversed(self.chain):
             rest = -tail_times(e.tail, b[start:])
             for link in e.links:
@@ -133,60 +157,21 @@ class BlockedFactor:
         return f"Factor(log_det={self.log_det:.6g})\n{self.layout.describe()}"
 
 
-def eliminate_chain(statistics: Statistics, T: tuple[Array, ...]) -> BlockedFactor:
+def eliminate_chain(statistics: Statistics, first: FirstBlock, T: tuple[Array, ...]) -> BlockedFactor:
     """Eliminate the random effects at T (one (q_k, q_k) per group, relative to sigma)."""
-    layout = statistics.layout
-    D = [block.D.copy() if k else block.D for k, block in enumerate(layout.chain)]
-    links = [block.links for block in layout.chain]
-    tails = [block.tail for block in layout.chain]
-    N = layout.A.copy()
+    layout, rest = statistics.layout, first.rest.copy()
+    half = first.damped(T[layout.chain[0].group])
     done: list[Eliminated] = []
     log_det = 0.0
     for k, block in enumerate(layout.chain):
-        W, part = level_inverse(D[k], T[block.group])
+        W, K, part = level_inverse(rest.D[k], T[block.group])
         log_det += part
-        done.append(Eliminated(block, D[k], W, links[k], tails[k]))
-        eliminate(done[-1], D, links, tails, N)
-    C, W_tail, part = invert_tail(layout, N, T)
-    return BlockedFactor(statistics, T, tuple(done), N, C, W_tail, log_det + part)
-
-
-def eliminate(
-    e: Eliminated,
-    D: list[Array],
-    links: list[tuple[Link, ...]],
-    tails: list[Array | SparseCoupling],
-    N: Array,
-) -> None:
-    """Subtract one chain block's part from all that comes later: C_l' W_l C_l."""
-    if isinstance(e.tail, SparseCoupling):
-        from blupbayes.mme.kernels import downdate
-
-        downdate(N, e.W, *e.tail.by_column)
-        mirrored(N)
-        return
-    for link in e.links:
-        WF = transpose(link.values) @ e.W
-        link.add_to(D[link.position], -(WF @ link.values))
-        changed = []
-        for far in links[link.position]:
-            mine = next(x for x in e.links if x.position == far.position)
-            values = far.values.copy()
-            link.add_to(values, -(WF @ mine.values))
-            changed.append(Link(far.position, far.ancestor, values, far.gather))
-        links[link.position] = tuple(changed)
-        coupling = tails[link.position]
-        if N.size and not isinstance(coupling, SparseCoupling):
-            coupling = coupling.copy()
-            link.add_to(coupling, -(WF @ e.tail))
-            tails[link.position] = coupling
-    if N.size:
-        N -= tail_transposed_times(e.tail, e.W @ e.tail)
-
-
-def invert_tail(layout: Layout, N: Array, T: tuple[Array, ...]) -> tuple[Array, Array, float]:
-    """C = (Lam'N Lam + I)^-1 of the tail, W = Lam C Lam', and log|Lam'N Lam + I|."""
-    M = scaled(layout.tail, N, T, transposed=True)
+        taken = W
+        if k == 0:
+            taken, K = first.taken(half)
+        done.append(Eliminated(block, rest.D[k], W, K, taken, rest.links[k], rest.tails[k]))
+        rest.subtract(k, taken)
+    M = scaled(layout.tail, rest.N, T, transposed=True)
     M.flat[:: len(M) + 1] += 1.0
-    C, log_det = symmetric_inverse(M)
-    return C, scaled(layout.tail, C, T, transposed=False), log_det
+    L, part = factored(M)
+    return BlockedFactor(statistics, first, T, tuple(done), rest.N, L, half, log_det + part)

@@ -1,4 +1,4 @@
-"""Orthonormal coordinates of the range of Z, for models small enough to be one dense block (dense.py)."""
+"""A small model in orthonormal coordinates of the range of Z, for one dense block (dense.py)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from blupbayes.mme.layout import Layout
+from blupbayes.mme.orthonormal import Split, basis, split
 
 __all__ = ["Core", "dense_core"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-DEPENDENT = 1e-15  # eigenvalues of Z'Z with unit columns below q times this are rounding
-ROUNDING = 1e-12  # of a unit vector: what is left of it after projection is rounding
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,10 @@ class Core:
     within: Array
 
 
-def dense_core(layout: Layout, columns: Sequence[Array], codes: Sequence[Index], Qe: Array) -> Core | None:
-    """Orthonormal coordinates of the range of Z, where the layout is one dense block; None elsewhere.
-
-    Z is scaled to unit columns first, so that a direction is dropped for being dependent, never for its units.
-    """
-    if layout.chain:
-        return None
+def dense_core(
+    layout: Layout, columns: Sequence[Array], codes: Sequence[Index], Qe: Array
+) -> tuple[Core, Split]:
+    """Orthonormal coordinates of the range of Z, where the layout is one dense block; Q is turned as in Split."""
     n, q = len(Qe), layout.size
     column = np.concatenate(
         [
@@ -51,28 +46,8 @@ def dense_core(layout: Layout, columns: Sequence[Array], codes: Sequence[Index],
     Z = sp.csr_array(
         (np.concatenate(columns, axis=1).ravel(), column.ravel(), np.arange(n + 1) * column.shape[1]), (n, q)
     )
-    length = np.sqrt(layout.A.diagonal())
-    length[length == 0] = 1.0
-    values, vectors = np.linalg.eigh(layout.A / np.outer(length, length))
-    kept = values > DEPENDENT * q
-    vectors, roots = vectors[:, kept], np.sqrt(values[kept])
-    from_U = vectors / roots / length[:, None]  # U = Z from_U
-    a, left = np.zeros((len(roots), Qe.shape[1])), Qe
-    for _ in range(2):
-        step = from_U.T @ (Z.T @ left)
-        a, left = a + step, left - Z @ (from_U @ step)
-    left = without_rounding(left)
-    root = (vectors * roots).T * length
-    return Core(root, np.asfortranarray(np.hstack([root, a])), left.T @ left)
-
-
-def without_rounding(left: Array) -> Array:
-    """[Q e] outside the range of Z, (n, r + 1), with combinations of Q that lie inside set to exactly nothing."""
-    r = left.shape[1] - 1
-    if not r:
-        return left
-    _, s, Vt = np.linalg.svd(np.linalg.qr(left[:, :r], mode="r"))
-    inside = Vt[np.sum(s > ROUNDING) :]
-    out = left.copy()
-    out[:, :r] -= (left[:, :r] @ inside.T) @ inside
-    return out
+    from_U, root = basis(layout.A)
+    kept = root.any(axis=1)
+    from_U, root = from_U[:, kept], root[kept]
+    parts = split(lambda x: from_U.T @ (Z.T @ x), lambda a: Z @ (from_U @ a), Qe)
+    return Core(root, np.asfortranarray(np.hstack([root, parts.inside])), parts.within), parts

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from blupbayes.mme.core import Core
 from blupbayes.mme.layout import Layout, Span
-from blupbayes.mme.linalg import Lam_times, cholesky, lower_solve, scaled, symmetric_inverse
+from blupbayes.mme.linalg import Lam_times, cholesky, factored, scaled, symmetric_inverse, triangular_solve
 from blupbayes.mme.selected import level_blocks
 from blupbayes.mme.statistics import Statistics
 
@@ -68,7 +68,7 @@ class DenseFactor:
         """(Lam'Z'Z Lam + I)^-1 (q, q)."""
         M = self.H.T @ self.H
         M.flat[:: len(M) + 1] += 1.0
-        return symmetric_inverse(M)[0]
+        return symmetric_inverse(M)
 
     @property
     def N_levels(self) -> tuple[Array, ...]:
@@ -94,7 +94,8 @@ def eliminate_dense(statistics: Statistics, core: Core, T: tuple[Array, ...]) ->
     H = root_times_Lam(statistics.layout.tail, core.root, T)
     M = H @ H.T
     M.flat[:: len(M) + 1] += 1.0
-    half, log_det = lower_solve(M, core.root_a)
+    L, log_det = factored(M)
+    half = triangular_solve(L, core.root_a)
     return DenseFactor(statistics, T, H, half, log_det)
 
 

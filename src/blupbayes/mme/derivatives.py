@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.criterion import Evaluation
+from blupbayes.mme.linalg import scaled_least_squares, squares
 from blupbayes.mme.selected import level_blocks
 
 __all__ = ["Derivatives", "derivatives", "scoring_step"]
@@ -24,8 +25,8 @@ Array = NDArray[np.float64]
 class Derivatives:
     """Gradient and curvature of the profiled criterion in theta.
 
-    ``gradient`` (m,) [E-SCORE]; ``hessian`` (m, m): exact where the system is one dense block, nearly so
-    elsewhere; ``exact`` says which; ``by_variance``: dF/d(T T') (q_k, q_k) per group, the
+    ``gradient`` (m,) [E-SCORE]; ``hessian`` (m, m): exact where the system is one dense block or has one
+    group, nearly so elsewhere; ``exact`` says which; ``by_variance``: dF/d(T T') (q_k, q_k) per group, the
     derivative in the relative covariance itself, which stays informative where T is singular.
     """
 
@@ -131,37 +132,50 @@ class _Reader:
         return x.T @ self.at.factor.information(x) - F.T @ F
 
     def traces(self, directions: tuple[Array, ...]) -> Array:
-        """tr(P V_i P V_j) (m, m): exact with the whole of Z'PZ, else from its level blocks, which dominate."""
+        """tr(P V_i P V_j) (m, m): exact with the whole of Z'PZ or for a single group.
+
+        Else from its level blocks, which dominate, and what the fixed effects put between levels of one group.
+        """
+        at = self.at
         out = np.zeros((len(self.at.theta),) * 2)
         templates = self.at.statistics.templates
         for a, A in enumerate(directions):
             for b, B in enumerate(directions[: a + 1]):
                 if self.own is None and a != b:
                     continue
-                X = self.levels[a].transpose(1, 2, 0) if self.own is None else self.pairs(self.own, a, b)
-                q_a, q_b = X.shape[:2]
-                X = X.reshape(q_a * q_b, -1)
-                R = (X @ X.T).reshape(q_a, q_b, q_a, q_b).transpose(0, 2, 1, 3).reshape(q_a**2, q_b**2)
+                X = self.levels[a] if self.own is None else self.pairs(self.own, a, b)
+                q_a, q_b = X.shape[1:]
+                R = squares(X)
+                if self.own is None and at.method == "REML":
+                    R = R + self.between_levels(a)
                 part = A.reshape(-1, q_a**2) @ R @ B.reshape(-1, q_b**2).T
                 i, j = templates[a].index, templates[b].index
                 out[i[:, None], j] = part
                 out[j[:, None], i] = part.T
         return out
 
+    def between_levels(self, a: int) -> Array:
+        """What F F' adds to the sum of squares of Z'PZ outside the level blocks of group a, (q^2, q^2)."""
+        F = self.at.statistics.layout.split(self.fixed_part)[a]
+        J, q, r = F.shape
+        flat = F.reshape(J, q * r)
+        M = (flat.T @ flat).reshape(q, r, q, r).transpose(0, 2, 1, 3).reshape(q * q, r * r)
+        return np.asarray(M @ M.T - squares(F @ F.transpose(0, 2, 1)))
+
     def pairs(self, full: Array, a: int, b: int) -> Array:
-        """Z'PZ between every level of group a and every level of group b, (q_a, q_b, J_a J_b)."""
+        """Z'PZ between every level of group a and every level of group b, (J_a J_b, q_a, q_b)."""
         layout = self.at.statistics.layout
         (J_a, q_a), (J_b, q_b) = layout.shapes[a], layout.shapes[b]
         o_a, o_b = layout.offsets[a], layout.offsets[b]
         block = full[o_a : o_a + J_a * q_a, o_b : o_b + J_b * q_b].reshape(J_a, q_a, J_b, q_b)
-        return block.transpose(1, 3, 0, 2).reshape(q_a, q_b, -1)
+        return block.transpose(0, 2, 1, 3).reshape(-1, q_a, q_b)
 
 
 def scoring_step(at: Evaluation) -> tuple[Array, ...]:
-    """Omega_k = T_k T_k' (q, q) per group after one Fisher-scoring step in Omega itself.
+    """Omega_k = T_k T_k' (q, q) per group after one Fisher-scoring step in sigma^2 and the covariances themselves.
 
-    In Omega a balanced one-way layout of known sigma is solved by a single step from anywhere [E-ONEWAY], so
-    this is the way to approach; it is not bound to stay positive semidefinite.
+    There a balanced layout is solved by a single step from anywhere [E-ONEWAY], so this is the way to approach;
+    it is not bound to stay positive semidefinite.
     """
     read = _Reader(at)
     templates, directions = at.statistics.templates, read.in_Omega
@@ -170,12 +184,14 @@ def scoring_step(at: Evaluation) -> tuple[Array, ...]:
     for t, E, D, N in zip(templates, directions, read.by_variance, read.levels, strict=True):
         gradient[t.index] = np.tensordot(E, D)
         slope[t.index] = np.tensordot(E, N.sum(axis=0))
-    H = read.traces(directions)
+    H, sigma2 = read.traces(directions), 1.0
     if at.statistics.sigma is None:
         H -= np.outer(slope, slope) / at.dof
-    change = -np.linalg.lstsq(H, gradient, rcond=1e-10)[0]
+    change = -scaled_least_squares(H, gradient)
+    if at.statistics.sigma is None and slope @ change < at.dof:
+        sigma2 -= float(slope @ change) / at.dof
     return tuple(
-        T @ T.T + np.tensordot(change[t.index], E, axes=1)
+        (T @ T.T + np.tensordot(change[t.index], E, axes=1)) / sigma2
         for T, t, E in zip(at.factor.T, templates, directions, strict=True)
     )
 
@@ -187,8 +203,8 @@ def derivatives(at: Evaluation) -> Derivatives:
 
         F_ij = tr(P V_ij) - tr(P V_i P V_j) + rho (2 e'P V_i P V_j P e - e'P V_ij P e) - (rho^2 / m) r2_i r2_j.
 
-    The traces are exact where the system is one dense block; elsewhere they are taken from the level blocks
-    of Z'PZ, and a secant correction in fit.py makes up for the rest.
+    The traces are exact where the system is one dense block or has one group; elsewhere they are taken from the
+    level blocks of Z'PZ, and a secant correction in fit.py makes up for the rest.
     """
     read = _Reader(at)
     m = len(at.theta)
@@ -201,4 +217,5 @@ def derivatives(at: Evaluation) -> Derivatives:
     if at.statistics.sigma is None:
         r2_slope = read.moved.T @ read.score
         H -= read.rho**2 / at.dof * np.outer(r2_slope, r2_slope)
-    return Derivatives(gradient, 0.5 * (H + H.T), read.own is not None, read.by_variance)
+    exact = read.own is not None or len(read.levels) == 1
+    return Derivatives(gradient, 0.5 * (H + H.T), exact, read.by_variance)

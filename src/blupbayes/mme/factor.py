@@ -79,4 +79,5 @@ def factorize(statistics: Statistics, T: tuple[Array, ...]) -> Factor:
     """
     if statistics.core is not None:
         return eliminate_dense(statistics, statistics.core, T)
-    return eliminate_chain(statistics, T)
+    assert statistics.first is not None
+    return eliminate_chain(statistics, statistics.first, T)

@@ -28,6 +28,7 @@ DECREMENT = 1e-10  # of the criterion, in deviance units, before the last Newton
 AVERAGE_DECREMENT = (
     1e-11  # the same with approximate curvature, whose last step gains a factor of 100 at least
 )
+ROUNDING = 1e-8  # a promise below this that is not kept is lost in rounding: theta is known to 1e-4 of its se
 NOISE = 2e-13  # relative rounding error of the criterion
 MAX_EVALUATIONS = 200
 MAX_SCORING = 4
@@ -151,7 +152,7 @@ class _Search:
                 return
 
     def run(self) -> bool:
-        """Step until the model promises nothing more; True if it got there."""
+        """Step until the model promises nothing more, or a promise is lost in rounding; True if it got there."""
         while self.n_evaluations < MAX_EVALUATIONS:
             step = self.step()
             enough = DECREMENT if self.slope.exact else AVERAGE_DECREMENT
@@ -160,11 +161,13 @@ class _Search:
             gained = self.here.criterion - there.criterion if there else -np.inf
             ratio = (gained + noise) / (step.decrease + noise)
             self.resize(ratio, float(np.linalg.norm(step.p)))
-            if there is not None and ratio > 0.1:
+            moves = there is not None and ratio > 0.1
+            if there is not None and moves:
                 self.move(there)
-                if step.newton and step.decrease < enough:
-                    return True
-            elif self.radius < 1e-12:
+            kept = gained > 0.5 * step.decrease
+            if step.newton and step.decrease < (enough if kept else ROUNDING):
+                return True
+            if not moves and self.radius < 1e-12:
                 return False
         return False
 

@@ -11,7 +11,19 @@ from scipy.linalg import lapack
 from blupbayes.errors import DataError
 from blupbayes.mme.layout import Span
 
-__all__ = ["Lam_times", "cholesky", "lower_solve", "mirrored", "scaled", "symmetric_inverse"]
+__all__ = [
+    "Lam_times",
+    "cholesky",
+    "factored",
+    "inverse_of",
+    "mirrored",
+    "scaled",
+    "scaled_least_squares",
+    "squares",
+    "symmetric_inverse",
+    "transpose",
+    "triangular_solve",
+]
 
 Array = NDArray[np.float64]
 PANEL = 128
@@ -19,6 +31,11 @@ TOO_LARGE = (
     "The random-effect variances are so large against the residual variance that double precision cannot "
     "solve the equations. For the limit of no pooling use pooling_path with tau = inf."
 )
+
+
+def transpose(x: Array) -> Array:
+    """Transpose every level's block: (J, a, b) -> (J, b, a)."""
+    return x.transpose(0, 2, 1)
 
 
 def cholesky(M: Array) -> Array:
@@ -29,16 +46,34 @@ def cholesky(M: Array) -> Array:
         raise DataError(TOO_LARGE) from None
 
 
-def symmetric_inverse(M: Array) -> tuple[Array, float]:
-    """Inverse and log-determinant of a positive definite matrix (t, t); M is overwritten."""
+def factored(M: Array) -> tuple[Array, float]:
+    """L (t, t) with M = L L', below and on its diagonal, and log|M|; M (C-contiguous) is overwritten."""
     if not len(M):
         return M, 0.0
     L, info = lapack.dpotrf(M.T, lower=1, overwrite_a=1, clean=0)
     if info:
         raise DataError(TOO_LARGE)
-    log_det = 2.0 * float(np.log(np.diag(L)).sum())
-    C, _ = lapack.dpotri(L, lower=1, overwrite_c=1)
-    return mirrored(C).T, log_det  # C-contiguous again
+    return L, 2.0 * float(np.log(np.diag(L)).sum())
+
+
+def inverse_of(L: Array) -> Array:
+    """(L L')^-1 (t, t) for L as factored gives it."""
+    if not len(L):
+        return L
+    C, _ = lapack.dpotri(L, lower=1)
+    return mirrored(C).T  # C-contiguous again
+
+
+def triangular_solve(L: Array, x: Array, *, transposed: bool = False) -> Array:
+    """L^-1 x, or L'^-1 x, for x (t, m) and L as factored gives it."""
+    if not len(L):
+        return x
+    return np.asarray(lapack.dtrtrs(L, x, lower=1, trans=int(transposed))[0])
+
+
+def symmetric_inverse(M: Array) -> Array:
+    """Inverse of a positive definite matrix (t, t); M is overwritten."""
+    return inverse_of(factored(M)[0])
 
 
 def mirrored(M: Array) -> Array:
@@ -51,17 +86,10 @@ def mirrored(M: Array) -> Array:
     return M
 
 
-def lower_solve(M: Array, x: Array) -> tuple[Array, float]:
-    """L^-1 x and log|M| for M = L L' (k, k) positive definite, x (k, m)."""
-    if not len(M):
-        return x, 0.0
-    L = cholesky(M)
-    y, _ = lapack.dtrtrs(L, x, lower=1)
-    return y, 2.0 * float(np.log(L.diagonal()).sum())
-
-
 def Lam_times(spans: Sequence[Span], T: tuple[Array, ...], x: Array) -> Array:
     """Lam x for x (t, m) over the given groups."""
+    if not spans:
+        return x
     return np.concatenate(
         [(T[s.group] @ x[s.slice].reshape(s.J, s.q, -1)).reshape(s.J * s.q, -1) for s in spans]
     )
@@ -78,3 +106,17 @@ def scaled(tail: Sequence[Span], M: Array, T: tuple[Array, ...], *, transposed: 
     for _ in range(2):
         out = Lam_times(tail, tuple(t.T for t in T) if transposed else T, out).T
     return np.ascontiguousarray(out)
+
+
+def scaled_least_squares(H: Array, g: Array) -> Array:
+    """x (m,) with H x = g for semidefinite H (m, m) of unit-scaled parameters: the same in any units of x."""
+    size = np.sqrt(np.abs(H.diagonal()))
+    size[size == 0] = 1.0
+    return np.asarray(np.linalg.lstsq(H / np.outer(size, size), g / size, rcond=1e-10)[0] / size)
+
+
+def squares(X: Array) -> Array:
+    """Sum over m of X_m (x) X_m for X (m, q_a, q_b), as (q_a^2, q_b^2)."""
+    m, q_a, q_b = X.shape
+    flat = X.reshape(m, q_a * q_b)
+    return (flat.T @ flat).reshape(q_a, q_b, q_a, q_b).transpose(0, 2, 1, 3).reshape(q_a**2, q_b**2)

@@ -11,17 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.coupling import Cross
+from blupbayes.mme.linalg import scaled_least_squares, squares
 
 __all__ = ["moment_start"]
 
 Array = NDArray[np.float64]
-
-
-def products(X: Array) -> Array:
-    """Sum over m of N_m (x) N_m for X (m, q_a, q_b), as (q_a^2, q_b^2)."""
-    m, q_a, q_b = X.shape
-    flat = X.reshape(m, q_a * q_b)
-    return (flat.T @ flat).reshape(q_a, q_b, q_a, q_b).transpose(0, 2, 1, 3).reshape(q_a**2, q_b**2)
 
 
 def moment_start(
@@ -59,14 +53,16 @@ def moment_start(
     ends = np.cumsum([0, *(s.size for s in slopes)])
     H = np.zeros((ends[-1], ends[-1]))
     for a, D in enumerate(diagonals):
-        H[ends[a] : ends[a + 1], ends[a] : ends[a + 1]] = products(D)
+        H[ends[a] : ends[a + 1], ends[a] : ends[a + 1]] = squares(D)
     for (a, b), cross in crosses.items():
-        part = products(cross.values)
+        part = squares(cross.values)
         H[ends[a] : ends[a + 1], ends[b] : ends[b + 1]] = part
         H[ends[b] : ends[b + 1], ends[a] : ends[a + 1]] = part.T
     slope = np.concatenate(slopes)
     if sigma is None:
         H -= np.outer(slope, slope) / dof
-    step = -np.linalg.lstsq(H, np.concatenate(gradients), rcond=1e-10)[0]
+    step, sigma2 = -scaled_least_squares(H, np.concatenate(gradients)), 1.0
+    if sigma is None and slope @ step < dof:
+        sigma2 -= float(slope @ step) / dof
     parts = (step[ends[k] : ends[k + 1]].reshape(D.shape[1:]) for k, D in enumerate(diagonals))
-    return tuple(0.5 * (p + p.T) for p in parts)
+    return tuple(0.5 * (p + p.T) / sigma2 for p in parts)

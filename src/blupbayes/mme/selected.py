@@ -12,30 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.mme.coupling import Link, SparseCoupling
-from blupbayes.mme.layout import Block, Layout, Span
+from blupbayes.mme.coupling import SparseCoupling
+from blupbayes.mme.elimination import Eliminated
+from blupbayes.mme.layout import Layout, Span
+from blupbayes.mme.linalg import transpose
 
-__all__ = ["Eliminated", "Selected", "level_blocks", "level_diagonal", "selected_blocks", "transpose"]
+__all__ = ["Selected", "level_blocks", "level_diagonal", "selected_blocks"]
 
 Array = NDArray[np.float64]
 WELL_DETERMINED = 1e-4  # N of a tail group is read from C where the diagonal of T'Z'ZT exceeds this
 SMALL_TAIL = 300
-
-
-def transpose(x: Array) -> Array:
-    """Transpose every level's block: (J, a, b) -> (J, b, a)."""
-    return x.transpose(0, 2, 1)
-
-
-@dataclass(frozen=True)
-class Eliminated:
-    """A chain block after the earlier ones are eliminated: D, W (J, q, q) and its coupling to later ones."""
-
-    block: Block
-    D: Array
-    W: Array
-    links: tuple[Link, ...]
-    tail: Array | SparseCoupling
 
 
 @dataclass(frozen=True)
@@ -67,8 +53,7 @@ def selected_blocks(
         e = chain[position]
         Y, column = coupled(e, later, W, keep=position > 0)
         mine = e.W + e.W @ Y @ e.W
-        K = np.eye(e.D.shape[1]) - e.D @ e.W
-        found[e.block.group] = Selected(mine, K @ e.D - K @ Y @ transpose(K))
+        found[e.block.group] = Selected(mine, e.K @ e.D - e.K @ Y @ transpose(e.K))
         if column is not None:
             later.insert(0, Later(position, mine, column[0], column[1]))
     return tuple(found[k] for k in range(len(T)))
@@ -80,7 +65,7 @@ def tail_blocks(span: Span, layout: Layout, T: Array, N: Array, C: Array, W: Arr
     mine = level_diagonal(W[here], span)
     D = level_diagonal(layout.A[here], span)
     strength = np.min(np.diag(T) ** 2 * np.mean(np.diagonal(D, axis1=1, axis2=2), axis=0))
-    if len(N) > SMALL_TAIL and strength > WELL_DETERMINED:
+    if strength > (WELL_DETERMINED if len(N) > SMALL_TAIL else 1.0):
         inv = np.linalg.inv(T)
         return Selected(mine, inv.T @ (np.eye(span.q) - level_diagonal(C[here], span)) @ inv)
     rows = N[span.slice]

@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from blupbayes.mme.core import Core, dense_core
 from blupbayes.mme.coupling import Cross
+from blupbayes.mme.first_block import FirstBlock, first_block, level_sums
 from blupbayes.mme.layout import Layout, arrange
 from blupbayes.mme.least_squares import least_squares
 from blupbayes.mme.moments import moment_start
@@ -100,7 +100,8 @@ class Statistics:
     kept : array (r,)
         The columns that are not aliased by earlier ones.
     R : array (r, p)
-        Q'W^(1/2)X; its kept columns are upper triangular.
+        Q'W^(1/2)X, Q being an orthonormal basis of the columns of W^(1/2)X. It is turned so that what lies in
+        the range of Z stands in columns of its own, which are then as exact as the others (orthonormal.py).
     beta_ols : array (p,)
         Weighted least squares on the kept columns, 0 for the aliased ones; unit of y per unit of X.
     ee : float
@@ -115,6 +116,8 @@ class Statistics:
         Z'W^(1/2)[Q e], rows in the layout's order.
     core : Core or None
         Orthonormal coordinates, for models small enough to be one dense block.
+    first : FirstBlock or None
+        The same of the first block of the chain, for the others.
     start : tuple of array (q, q), or None
         Relative covariances by moments, for the others: where to begin an estimation.
     """
@@ -131,6 +134,7 @@ class Statistics:
     layout: Layout
     ZQe: Array
     core: Core | None
+    first: FirstBlock | None
     start: tuple[Array, ...] | None
 
     @property
@@ -162,7 +166,7 @@ class Statistics:
     @cached_property
     def log_det_R(self) -> float:
         """log|det| of the kept columns of R."""
-        return float(np.sum(np.log(np.abs(np.diag(self.R[:, self.kept])))))
+        return float(np.linalg.slogdet(self.R[:, self.kept])[1])
 
     def factors(self, theta: Array) -> tuple[Array, ...]:
         """T_k (q_k, q_k) of every grouping factor, relative to sigma."""
@@ -172,20 +176,6 @@ class Statistics:
             T[t.rows, t.cols] = theta[t.index]
             out.append(T)
         return tuple(out)
-
-
-def level_sums(codes: Index, J: int, left: Array, right: Array) -> Array:
-    """Sum over the rows of each level of the outer products of left (n, a) and right (n, b): (J, a, b)."""
-    n, a = left.shape
-    b = right.shape[1]
-    if n * J <= 20_000 and a == 1:
-        indicator = np.zeros((J, n))
-        indicator[codes, np.arange(n)] = left[:, 0]
-        return (indicator @ right).reshape(J, 1, b)
-    Z = sp.csr_array(
-        (left.ravel(), (codes[:, None] * a + np.arange(a)).ravel(), np.arange(n + 1) * a), shape=(n, J * a)
-    )
-    return np.asarray(Z.T @ right).reshape(J, a, b)
 
 
 def cross_product(codes_i: Index, codes_j: Index, J_j: int, left: Array, right: Array) -> Cross:
@@ -239,10 +229,15 @@ def reduce(design: DesignLike) -> Statistics:
     columns = [weighted(g.columns, root) for g in design.groups]
     diagonals, crosses = cross_products(design.groups, columns)
     layout = arrange(diagonals, crosses)
+    core, first = None, None
+    if layout.chain:
+        first, parts = first_block(layout, columns, codes, np.column_stack([Q, e]))
+    else:
+        core, parts = dense_core(layout, columns, codes, np.column_stack([Q, e]))
+    Q = Q @ parts.turn
     Qe = np.column_stack([Q, e])
     ZQe = [level_sums(c, len(D), Z, Qe) for c, D, Z in zip(codes, diagonals, columns, strict=True)]
     R = Q.T @ weighted(design.X, root)
-    R[:, kept] = np.triu(R[:, kept])
     ee, dof = float(e @ e), len(e) - len(kept)
     return Statistics(
         n_obs=len(e),
@@ -259,6 +254,7 @@ def reduce(design: DesignLike) -> Statistics:
         ),
         layout=layout,
         ZQe=layout.join(ZQe),
-        core=dense_core(layout, columns, codes, Qe),
+        core=core,
+        first=first,
         start=moment_start(diagonals, crosses, ZQe, ee, dof, design.sigma) if layout.chain else None,
     )

@@ -1,0 +1,100 @@
+"""The first block of a chain in orthonormal coordinates of its range, level by level.
+
+With Z_1 = U root, U'U = I, H = root T and G = (I + H H')^-1, the elimination of the first block leaves
+
+    Z_r'V1^-1 Z_r = Z_r'(I - U U')Z_r + (U'Z_r)' G (U'Z_r)
+
+of whatever comes later: the first part does not depend on T and is found once, the second is a sum of squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from blupbayes.mme.elimination import Remainder
+from blupbayes.mme.layout import Layout
+from blupbayes.mme.linalg import cholesky, transpose
+from blupbayes.mme.orthonormal import Split, basis, split
+
+__all__ = ["FirstBlock", "first_block", "level_sums"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+DUST = 1e-13  # of what stood there: what is left of a nested factor's own block is rounding
+
+
+@dataclass(frozen=True)
+class FirstBlock:
+    """The first chain block, and what is left of everything else outside its range.
+
+    ``from_U``, ``root`` (J, q, q): Z_1 from_U = U and root'root = Z_1'Z_1; ``inside`` (J, q, r + 1): U'[Q e];
+    ``within`` (r + 1, r + 1): [Q e]'(I - U U')[Q e]; ``ZQe`` (q_total, r + 1): Z'(I - U U')[Q e];
+    ``rest``: Z'(I - U U')Z of the later blocks.
+    """
+
+    from_U: Array
+    root: Array
+    inside: Array
+    within: Array
+    ZQe: Array
+    rest: Remainder
+
+    def damped(self, T: Array) -> Array:
+        """``half`` (J, q, q) with half'half = G = (I + root T T'root')^-1."""
+        H = self.root @ T
+        if len(T) == 1:
+            return 1.0 / np.sqrt(1.0 + H**2)
+        q = len(T)
+        return np.linalg.solve(cholesky(np.eye(q) + H @ transpose(H)), np.broadcast_to(np.eye(q), H.shape))
+
+    def taken(self, half: Array) -> tuple[Array, Array]:
+        """-from_U G from_U', which is W - D^-1, and K = root'G from_U' = I - DW on the range of D; (J, q, q)."""
+        inside = half @ transpose(self.from_U)
+        return -(transpose(inside) @ inside), transpose(half @ self.root) @ inside
+
+
+def level_sums(codes: Index, J: int, left: Array, right: Array) -> Array:
+    """Sum over the rows of each level of the outer products of left (n, a) and right (n, b): (J, a, b)."""
+    n, a = left.shape
+    b = right.shape[1]
+    if n * J <= 20_000 and a == 1:
+        indicator = np.zeros((J, n))
+        indicator[codes, np.arange(n)] = left[:, 0]
+        return (indicator @ right).reshape(J, 1, b)
+    Z = sp.csr_array(
+        (left.ravel(), (codes[:, None] * a + np.arange(a)).ravel(), np.arange(n + 1) * a), shape=(n, J * a)
+    )
+    return np.asarray(Z.T @ right).reshape(J, a, b)
+
+
+def first_block(
+    layout: Layout, columns: Sequence[Array], codes: Sequence[Index], Qe: Array
+) -> tuple[FirstBlock, Split]:
+    """Project everything on the range of the chain's first block; Q is turned as in Split."""
+    block = layout.chain[0]
+    mine, Z = codes[block.group], columns[block.group]
+    from_U, root = basis(block.D)
+
+    def along(x: Array) -> Array:
+        return transpose(from_U) @ level_sums(mine, len(block.D), Z, x)
+
+    def back(a: Array) -> Array:
+        return np.einsum("nq,nqm->nm", Z, (from_U @ a)[mine])
+
+    parts = split(along, back, Qe)
+    outside = [
+        np.zeros((J, q, Qe.shape[1])) if k == block.group else level_sums(c, J, x, parts.outside)
+        for k, ((J, q), c, x) in enumerate(zip(layout.shapes, codes, columns, strict=True))
+    ]
+    rest = Remainder.of(layout)
+    rest.subtract(0, from_U @ transpose(from_U))
+    for k, later in enumerate(layout.chain[1:], 1):
+        size = np.sqrt(np.diagonal(later.D, axis1=1, axis2=2))
+        rest.D[k][np.abs(rest.D[k]) < DUST * size[:, :, None] * size[:, None, :]] = 0.0
+    return FirstBlock(from_U, root, parts.inside, parts.within, layout.join(outside), rest), parts
