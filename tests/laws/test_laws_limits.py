@@ -95,7 +95,7 @@ def test_large_variances_tend_to_no_pooling(w):
     X, e, Z = white(w)
     both = np.hstack([X, Z])
     limit = np.hstack([w.d.X, w.d.Z]) @ np.linalg.lstsq(both, e, rcond=1e-10)[0]
-    path = w.model().pooling_path(w.variances, [30.0, 300.0, np.inf])
+    path = w.model().pooling_path(w.variances, [300.0, 3000.0, np.inf])
     errors = [np.linalg.norm(mean_of_rows(w, point) - limit) for _, point in path.groupby("tau")]
     size = np.linalg.norm(limit)
     assert errors[2] <= 1e-8 * size  # the limit's eigenvalues square the condition of [X Z]

@@ -83,4 +83,4 @@ def test_strong_effects_converge_in_any_coordinates(w):
     assert base.converged and found.converged
     assert found.sigma == pytest.approx(base.sigma, rel=ESTIMATE)
     for T, other in zip(found.estimate.T, base.estimate.T, strict=True):
-        close(T @ T.T, other @ other.T, tolerance=1e-5)
+        close(T @ T.T, other @ other.T, tolerance=1e-4)  # 1e-8 deviance units are 1e-4 standard errors

@@ -49,9 +49,10 @@ class FirstBlock:
         """``half`` (J, q, q) with half'half = G = (I + root T T'root')^-1."""
         H = self.root @ T
         if len(T) == 1:
-            return 1.0 / np.sqrt(1.0 + H**2)
+            return np.asarray(1.0 / np.sqrt(1.0 + H**2))
         q = len(T)
-        return np.linalg.solve(cholesky(np.eye(q) + H @ transpose(H)), np.broadcast_to(np.eye(q), H.shape))
+        eye = np.broadcast_to(np.eye(q), H.shape)
+        return np.asarray(np.linalg.solve(cholesky(eye + H @ transpose(H)), eye))
 
     def taken(self, half: Array) -> tuple[Array, Array]:
         """-from_U G from_U', which is W - D^-1, and K = root'G from_U' = I - DW on the range of D; (J, q, q)."""
@@ -85,7 +86,7 @@ def first_block(
         return transpose(from_U) @ level_sums(mine, len(block.D), Z, x)
 
     def back(a: Array) -> Array:
-        return np.einsum("nq,nqm->nm", Z, (from_U @ a)[mine])
+        return np.asarray(np.einsum("nq,nqm->nm", Z, (from_U @ a)[mine]))
 
     parts = split(along, back, Qe)
     outside = [

@@ -28,7 +28,10 @@ DECREMENT = 1e-10  # of the criterion, in deviance units, before the last Newton
 AVERAGE_DECREMENT = (
     1e-11  # the same with approximate curvature, whose last step gains a factor of 100 at least
 )
-ROUNDING = 1e-8  # a promise below this that is not kept is lost in rounding: theta is known to 1e-4 of its se
+ROUNDING = (
+    1e-8  # promises below this that are not kept are lost in rounding: theta is known to 1e-4 of its se
+)
+MAX_LOST = 4
 NOISE = 2e-13  # relative rounding error of the criterion
 MAX_EVALUATIONS = 200
 MAX_SCORING = 4
@@ -152,23 +155,23 @@ class _Search:
                 return
 
     def run(self) -> bool:
-        """Step until the model promises nothing more, or a promise is lost in rounding; True if it got there."""
-        while self.n_evaluations < MAX_EVALUATIONS:
+        """Step until the model promises nothing more, or its promises are lost in rounding; True if it got there."""
+        lost = 0
+        while self.n_evaluations < MAX_EVALUATIONS and self.radius > 1e-12:
             step = self.step()
-            enough = DECREMENT if self.slope.exact else AVERAGE_DECREMENT
             there = self.trial(self.here.theta + step.p * self.size)
             noise = NOISE * max(1.0, abs(self.here.criterion))
             gained = self.here.criterion - there.criterion if there else -np.inf
             ratio = (gained + noise) / (step.decrease + noise)
             self.resize(ratio, float(np.linalg.norm(step.p)))
-            moves = there is not None and ratio > 0.1
-            if there is not None and moves:
+            lost += gained < 0.5 * step.decrease < 0.5 * ROUNDING
+            enough = DECREMENT if self.slope.exact else AVERAGE_DECREMENT
+            if there is not None and ratio > 0.1:
                 self.move(there)
-            kept = gained > 0.5 * step.decrease
-            if step.newton and step.decrease < (enough if kept else ROUNDING):
+            if step.newton and step.decrease < enough:
                 return True
-            if not moves and self.radius < 1e-12:
-                return False
+            if lost == MAX_LOST:
+                return newton_decrement(self.gradient, self.hessian) < ROUNDING
         return False
 
 
