@@ -10,11 +10,12 @@ from blupbayes.mme.derivatives import Derivatives
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.covariance import semidefinite_cholesky
 
-__all__ = ["canonical", "default_start", "inside", "multipliers", "unit", "without_small"]
+__all__ = ["canonical", "collapsed", "default_start", "inside", "multipliers", "unit", "without_small"]
 
 Array = NDArray[np.float64]
 
 ZERO_SD = 1e-4  # an sd below this share of sigma per rms of its column is tried at exactly zero
+NEARLY = 0.05  # an sd below this share of another one is nearly zero
 FLOOR = 1e-4  # relative variances that a scoring step would make negative start from here
 
 
@@ -73,6 +74,27 @@ def without_small(statistics: Statistics, theta: Array) -> Array:
             T[:, small] = 0.0
             g.template.read(T, out)
     return out
+
+
+def collapsed(statistics: Statistics, theta: Array) -> Array | None:
+    """theta (m,) with correlations of +-1 to every coefficient whose sd is nearly zero; None if there is none.
+
+    Where T_ii is nearly zero the criterion hardly knows how row j is divided between columns i and j, and
+    its minimum is often at T_jj = 0; the way there is an arc, along which Newton steps are short.
+    """
+    out, found = theta.copy(), False
+    for g in statistics.groups:
+        T = g.template.matrix(theta)
+        size = np.where(g.scale > 0, g.scale, 1.0)
+        for i, j in zip(g.template.cols, g.template.rows, strict=True):
+            if (
+                i < j
+                and T[j, j] != 0
+                and abs(T[i, i]) * size[i] < NEARLY * np.hypot(T[j, i], T[j, j]) * size[j]
+            ):
+                T[j, i], T[j, j], found = np.copysign(np.hypot(T[j, i], T[j, j]), T[j, i]), 0.0, True
+        g.template.read(T, out)
+    return out if found else None
 
 
 def multipliers(statistics: Statistics, here: Evaluation, slope: Derivatives) -> dict[str, float]:

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
-from blupbayes.mme.boundary import canonical, default_start, inside, multipliers, unit, without_small
+from blupbayes.mme.boundary import (
+    canonical,
+    collapsed,
+    default_start,
+    inside,
+    multipliers,
+    unit,
+    without_small,
+)
 from blupbayes.mme.certificate import Certificate, describe
 from blupbayes.mme.criterion import Evaluation, evaluate
 from blupbayes.mme.derivatives import Derivatives, derivatives, scoring_step
@@ -32,6 +40,7 @@ ROUNDING = (
     1e-8  # promises below this that are not kept are lost in rounding: theta is known to 1e-4 of its se
 )
 MAX_LOST = 4
+PATIENCE = 6  # factorisations between two looks for a curved valley
 NOISE = 2e-13  # relative rounding error of the criterion
 MAX_EVALUATIONS = 200
 MAX_SCORING = 4
@@ -139,7 +148,7 @@ class _Search:
     def resize(self, ratio: float, length: float) -> None:
         """Adapt the radius to how well the model predicted."""
         if ratio < 0.25:
-            self.radius = 0.25 * length
+            self.radius = 0.25 * length if ratio < 0.1 else min(self.radius, 2.0 * length)
         elif ratio > 0.75 and length > 0.8 * self.radius:
             self.radius *= 2.0
 
@@ -154,10 +163,20 @@ class _Search:
             if gained < 1.0:
                 return
 
+    def collapse(self) -> None:
+        """Leave a curved valley, in which a correlation turns towards +-1 while one sd is nearly zero, by a jump."""
+        theta = collapsed(self.statistics, self.here.theta)
+        there = None if theta is None else self.trial(theta)
+        if there is not None and there.criterion < self.here.criterion:
+            self.move(there)
+            self.radius = 2.0
+
     def run(self) -> bool:
         """Step until the model promises nothing more, or its promises are lost in rounding; True if it got there."""
         lost = 0
         while self.n_evaluations < MAX_EVALUATIONS and self.radius > 1e-12:
+            if self.n_factorizations % PATIENCE == 0:
+                self.collapse()
             step = self.step()
             there = self.trial(self.here.theta + step.p * self.size)
             noise = NOISE * max(1.0, abs(self.here.criterion))
