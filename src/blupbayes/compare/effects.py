@@ -166,7 +166,7 @@ def columns(table: pd.DataFrame) -> dict[str, Any]:
     return {name: table[name].to_numpy() for name in ("group", "level", "term", "estimate")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pivoted:
     """A Gaussian posterior read on the columns of X that are kept: what a Fit reports."""
 

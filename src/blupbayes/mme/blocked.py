@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 LEAST_INFORMATION = 1e-11  # of that without random effects: below it, Q'V0^-1 Q has no five digits left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlockedFactor:
     """The eliminated system at one T; a Factor (factor.py).
 

@@ -15,7 +15,7 @@ __all__ = ["Certificate", "describe"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certificate:
     """Why an estimate may be trusted.
 

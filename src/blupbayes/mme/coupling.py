@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cross:
     """Z_i'W Z_j for two grouping factors, by pairs of levels that occur together.
 
@@ -39,7 +39,7 @@ class Cross:
         return full.reshape(shape[0] * q_i, shape[1] * q_j)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SparseCoupling:
     """Coupling of a chain block to the tail, by level: tail columns ``indices`` and ``values`` (nnz, q)."""
 
@@ -66,7 +66,7 @@ class SparseCoupling:
         return sp.csr_array((self.values.ravel(), (row, col)), shape=(J * q, t))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Link:
     """A chain block's coupling to a later one it is nested in: level l meets only level ``ancestor[l]``."""
 

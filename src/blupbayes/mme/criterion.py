@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Border:
     """What a Factor says about the fixed effects and the residual.
 
@@ -53,7 +53,7 @@ def read_border(statistics: Statistics, factor: Factor) -> Border:
     return Border(b, v, S, S_inv, L_inv, g, r2, 2.0 * float(np.log(L.diagonal()).sum()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The criterion at one theta.
 

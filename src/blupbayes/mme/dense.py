@@ -27,7 +27,7 @@ __all__ = ["DenseFactor", "eliminate_dense"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DenseFactor:
     """The eliminated system at one T; a Factor (factor.py). ``half`` (k, q + r + 1): L^-1 [root a], L L' = M."""
 

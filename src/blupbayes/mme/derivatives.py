@@ -21,7 +21,7 @@ __all__ = ["Derivatives", "derivatives", "scoring_step"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Derivatives:
     """Gradient and curvature of the profiled criterion in theta.
 
@@ -36,7 +36,7 @@ class Derivatives:
     by_variance: tuple[Array, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reader:
     """The pieces of the derivatives at one Evaluation, each computed once."""
 

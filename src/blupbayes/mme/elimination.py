@@ -17,7 +17,7 @@ __all__ = ["Eliminated", "Remainder", "level_inverse"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Eliminated:
     """A chain block at its turn: D (J, q, q), W = T(T'DT + I)^-1 T' and K = I - DW, and its couplings C.
 

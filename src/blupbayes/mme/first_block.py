@@ -29,7 +29,7 @@ Index = NDArray[np.intp]
 DUST = 1e-13  # of what stood there: what is left of a nested factor's own block is rounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FirstBlock:
     """The first chain block, and what is left of everything else outside its range.
 

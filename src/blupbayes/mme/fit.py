@@ -46,7 +46,7 @@ MAX_EVALUATIONS = 200
 MAX_SCORING = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """ML or REML estimates.
 

@@ -25,7 +25,7 @@ __all__ = ["GaussianPosterior", "kappa_path", "posterior", "read_posterior"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianPosterior:
     """(beta, b) given y and the variances [E-MME].
 

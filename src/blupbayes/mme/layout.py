@@ -26,7 +26,7 @@ SPARSE_FROM = 1_000_000  # couplings with more entries than this are kept sparse
 SPARSE_SHARE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """One grouping factor of the chain: Z'WZ by level (J, q, q), links to later chain blocks, coupling to the tail."""
 
@@ -47,7 +47,7 @@ class Block:
         return x[self.start : self.stop].reshape(J, q, x.shape[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Span:
     """Where a grouping factor of the tail stands: ``start`` within the tail, J levels of q coefficients."""
 
@@ -62,7 +62,7 @@ class Span:
         return slice(self.start, self.start + self.J * self.q)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Z'WZ in the order of elimination: a chain of nested blocks, then a dense tail.
 

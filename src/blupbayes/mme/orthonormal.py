@@ -39,7 +39,7 @@ def basis(A: Array) -> tuple[Array, Array]:
     return vectors / roots / length[..., :, None], np.swapaxes(vectors * roots * length[..., :, None], -1, -2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """[Q turn, e] inside and outside the range of Z.
 

@@ -25,7 +25,7 @@ STRONG = 1e7  # Lam'Z'Z Lam above this: elimination would cancel half of the dig
 NULL = 1e-10  # share of the largest eigenvalue below which a direction is not seen by the data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PathPoint:
     """One point of the path: estimates and their sds (inf where the limit has none).
 

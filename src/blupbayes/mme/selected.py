@@ -24,7 +24,7 @@ WELL_DETERMINED = 1e-4  # N of a tail group is read from C where the diagonal of
 SMALL_TAIL = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selected:
     """Level blocks of one grouping factor, each (J, q, q): of W [E-PEV] and of N [E-SCORE]."""
 
@@ -73,7 +73,7 @@ def tail_blocks(span: Span, layout: Layout, T: Array, N: Array, C: Array, W: Arr
     return Selected(mine, level_diagonal(N[here], span) - product @ transpose(rows.reshape(product.shape)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Later:
     """W between a chain block, its ancestors (by position) and the tail, for the blocks before it."""
 

@@ -66,7 +66,7 @@ class DesignLike(Protocol):
     def sigma(self) -> float | None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupStatistics:
     """One grouping factor: its labels, its covariance template and the root mean squares of its columns (q,)."""
 
@@ -77,7 +77,7 @@ class GroupStatistics:
     scale: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Places:
     """A Template (model/covariance.py) with its positions as index arrays (m_k,)."""
 
@@ -87,7 +87,7 @@ class Places:
     index: Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
     """All that the data say about the model, free of n.
 

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 FLAT = 1e-13  # curvature below this share of the largest is rounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """``p`` (m,) and ``decrease`` > 0, the model's decrease; ``newton``: the full Newton step of a convex model."""
 

@@ -87,7 +87,7 @@ def default_scales(group: GroupLike, design: DesignLike) -> tuple[float, ...]:
     return tuple(response_sd(design) / spread(column) for column in group.columns.T)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupPrior:
     """Prior of the covariance matrix of one grouping factor with q coefficients.
 

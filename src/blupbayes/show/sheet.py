@@ -39,7 +39,7 @@ WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b |
 MEANS = "Group means: the rows to report for a group; their spread counts the errors of beta and b together."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One quantity: its name, and for every estimator the cells estimate, spread, interval."""
 
@@ -47,7 +47,7 @@ class Row:
     cells: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Section:
     """One component; ``heads`` names the three columns of every estimator, "" where there is nothing."""
 
@@ -62,7 +62,7 @@ class Section:
         return f"... {self.hidden} more rows: to_dataframe()" if self.hidden else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """A finished table of strings: title, one label per estimator, sections and notes."""
 
