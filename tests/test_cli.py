@@ -244,3 +244,48 @@ def test_a_closed_pipe_is_no_error(tmp_path):
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_is_no_data(capsys, tmp_path):
+    assert "is a folder" in refusal(capsys, "compare", tmp_path, "y ~ 1 + (1 | g)")
+
+
+def test_a_csv_in_another_dialect_is_told_what_to_do(capsys, tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes("höhe,g\n1,a\n2,b\n".encode("latin-1"))
+    assert "commas, decimal points and UTF-8" in refusal(capsys, "compare", path, "y ~ 1 + (1 | g)")
+
+
+@pytest.mark.parametrize(
+    "option", [("--draws", "10"), ("--seed", "1"), ("--target-accept", "0.9"), ("--chains", "2")]
+)
+def test_options_of_the_sampler_need_sample(capsys, rail_csv, option):
+    assert f"{option[0]} is for the posterior: add --sample" in refusal(
+        capsys, "compare", rail_csv, "travel ~ 1 + (1 | Rail)", *option
+    )
+
+
+def test_options_of_the_sampler_reach_it(monkeypatch, rail_csv):
+    seen = {}
+    monkeypatch.setattr(bb.MixedModel, "sample", lambda self, prior, **k: seen.update(k) or self.fit())
+    options = [
+        "--sample",
+        "--draws",
+        "11",
+        "--tune",
+        "12",
+        "--chains",
+        "2",
+        "--target-accept",
+        "0.9",
+        "--seed",
+        "3",
+    ]
+    assert run("compare", rail_csv, "travel ~ 1 + (1 | Rail)", "--method", "reml", *options) == 0
+    assert seen == {"draws": 11, "tune": 12, "chains": 2, "target_accept": 0.9, "random_seed": 3}
+
+
+def test_a_replaced_file_is_said(capsys, rail_csv, tmp_path):
+    for word in ("", " (replaced)"):
+        assert run("compare", rail_csv, "travel ~ 1 + (1 | Rail)", "-o", tmp_path / "t.csv") == 0
+        assert f"t.csv{word}: " in capsys.readouterr().out

@@ -333,7 +333,7 @@ def test_missing_values_raise_with_columns_and_counts():
         build("y ~ x + e + (1 | g)", with_gaps())
     assert str(caught.value) == (
         "4 of 24 rows have missing or infinite values (y: 1, x: 2, e: 1, g: 1). "
-        'Pass missing="drop" to fit 20 rows.'
+        'Pass missing="drop" (in the shell: --missing drop) to fit 20 rows.'
     )
 
 
@@ -545,3 +545,19 @@ def test_building_is_fast_beside_formulaic_itself():
 
     ours = median(lambda: build("y ~ x + (x | g)", data))
     assert ours < 40 * median(lambda: model_matrix("x", data))
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + (1 | g) + (1 | t)", "y ~ x + (x | g) + (x | t)", "y ~ x + (1 | g/t)"]
+)
+def test_two_groups_that_are_the_same_groups_are_refused(formula):
+    with pytest.raises(
+        IdentifiabilityError, match="put the same rows together, so only the sum of their variances"
+    ):
+        build(formula, DATA.assign(t="level " + DATA.g.astype(str)))
+
+
+def test_two_groups_that_are_the_same_may_hold_different_coefficients():
+    assert (
+        len(build("y ~ x + (1 | g) + (0 + x | t)", DATA.assign(t="level " + DATA.g.astype(str))).groups) == 2
+    )

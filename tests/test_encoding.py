@@ -47,7 +47,7 @@ def test_new_rows_may_be_of_another_make():
 
 
 def test_levels_are_found_by_value_or_by_label():
-    design = build("y ~ x + (1 | h) + (1 | t)", DATA.assign(t=DATA.h.astype(str)))
+    design = build("y ~ x + (1 | h) + (0 + x | t)", DATA.assign(t=DATA.h.astype(str)))
     for h, t in (([9, 2], [9, 2]), ([9.0, 2.0], ["9", "2"]), (["9", "2"], pd.Categorical([9, 2]))):
         new = design.encode({"x": [0.0, 0.0], "h": h, "t": t})
         assert [design.groups[0].levels[k] for k in new.codes["h"]] == ["9", "2"]
@@ -103,7 +103,9 @@ def test_a_category_that_no_row_has_is_not_known():
         ({"x": [1.0, np.inf]}, r"\(x: 1\)"),
         ({"g": ["A", None]}, r"\(g: 1\)"),
         ({"f": ["a", None]}, r"\(f: 1\)"),
-        ({"x": ["1", "2"]}, "'x' holds no numbers"),
+        ({"x": ["1", "2"]}, "'x' holds numbers as text; use astype"),
+        ({"x": ["1", "two"]}, "'x' holds 1 values that are no numbers, the first 'two' in row 1"),
+        ({"x": ["one", "two"]}, "'x' holds no numbers"),
         ({"w": [1.0, -1.0]}, r"'log\(w\)' is infinite or not a number in 1 rows of new rows, first in row 1"),
     ],
 )

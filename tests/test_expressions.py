@@ -239,3 +239,9 @@ def test_the_caret_stands_under_the_refused_part():
         build("y ~ x + I(x.values) + (1 | g)", TABLE)
     _, source, carets = str(caught.value).split("\n")
     assert source[carets.index("^") : carets.rindex("^") + 1] == "x.values"
+
+
+def test_a_caret_is_no_power():
+    """On whole numbers Python's ^ would be a bitwise operation, without a word."""
+    with pytest.raises(FormulaError, match=r"'\^' is no power in Python; write x\*\*2"):
+        check("x ^ 2")

@@ -46,7 +46,8 @@ def test_factor_inverts_the_penalised_system(kind, storage):
     W = Lam @ np.linalg.inv(Lam.T @ A @ Lam + eye) @ Lam.T
     N = A - A @ W @ A
     close(factor.information(eye), N, tolerance=1e-12)
-    b, v, inner = factor.border
+    b, v, root = factor.border
+    inner = root.T @ root
     close(b, W @ statistics.ZQe, tolerance=1e-12)
     close(v, statistics.ZQe - A @ b, tolerance=1e-12)
     whole = np.diag([*np.ones(statistics.rank), statistics.ee])

@@ -253,3 +253,31 @@ def test_a_model_is_a_value(rail):
         rail.design = None
     again = pickle.loads(pickle.dumps(rail))
     assert repr(again) == repr(rail) and again.fit().criterion == rail.fit().criterion
+
+
+def test_a_prior_that_is_none_is_told_what_to_write():
+    rail = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+    with pytest.raises(PriorError, match=r"give bb\.Prior\(sd='HalfNormal\(50\)'\)"):
+        rail.sample("HalfNormal(50)")
+
+
+@pytest.mark.parametrize(("kappa", "text"), [("a", "give numbers"), ([1, 2], "use kappa_path")])
+def test_kappa_is_one_number(kappa, text):
+    rail = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+    with pytest.raises(DataError, match=text):
+        rail.solve(rail.fit(), kappa)
+
+
+def test_a_group_that_is_in_X_too_is_not_identified():
+    rail = bb.load_dataset("rail").astype({"Rail": str})
+    fit = bb.MixedModel("travel ~ Rail + (1 | Rail)", rail).fit("REML")
+    assert any("does not depend on sd(Rail)" in message for message in fit.messages)
+    assert "rises by" in bb.MixedModel("travel ~ Rail + (1 | Rail)", rail).fit("ML").messages[0]
+
+
+def test_dropped_rows_are_said_in_every_table():
+    frame = bb.load_dataset("rail")
+    frame.loc[0, "travel"] = np.nan
+    model = bb.MixedModel("travel ~ 1 + (1 | Rail)", frame, missing="drop")
+    for text in (repr(model.fit()), bb.compare(model.fit()).to_text(), bb.compare(model.fit()).to_html()):
+        assert "17 rows (1 dropped, missing values)" in text

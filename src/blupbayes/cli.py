@@ -76,24 +76,43 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
     """Options of compare."""
     verb.add_argument("data", metavar="DATA", help="a .csv or .parquet file, or the name of a data set")
     verb.add_argument("formula", metavar="FORMULA", help='for example "travel ~ 1 + (1 | Rail)"')
-    verb.add_argument("--method", choices=list(METHODS), default="both", help="which fits (default both)")
     verb.add_argument(
-        "--kappa", type=float, default=0.0, help="prior precision of beta in Henderson's equations"
+        "--method", type=method, choices=list(METHODS), default="both", help="which fits (default both)"
+    )
+    verb.add_argument(
+        "--kappa",
+        type=float,
+        default=0.0,
+        help="prior precision of beta in Henderson's equations, from 0 (default) to inf",
     )
     verb.add_argument("--sample", action="store_true", help="draw the posterior with PyMC")
     verb.add_argument(
         "--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"; with --sample'
     )
+    verb.add_argument("--draws", type=int, help="kept per chain, with --sample (default 1000)")
+    verb.add_argument("--tune", type=int, help="warm-up per chain, with --sample (default 1000)")
+    verb.add_argument("--chains", type=int, help="with --sample (default 4)")
+    verb.add_argument(
+        "--target-accept", type=float, help="smaller steps near 1, with --sample (default 0.95)"
+    )
     verb.add_argument("--seed", type=int, help="of the sampler")
     verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
-    verb.add_argument("--weights", metavar="COLUMN", help="precision weights")
+    verb.add_argument("--weights", metavar="COLUMN", help="precision weights, 1 / variance up to a factor")
     verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
-    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known")
+    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known (estimated unless given)")
     verb.add_argument(
-        "--missing", choices=["raise", "drop"], default="raise", help="rows with missing values"
+        "--missing",
+        choices=["raise", "drop"],
+        default="raise",
+        help="rows with missing values (default raise)",
     )
     verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
     verb.set_defaults(run=run_compare)
+
+
+def method(text: str) -> str:
+    """ML, REML or both, in any case of letters."""
+    return text.lower() if text.lower() == "both" else text.upper()
 
 
 def run_demo(args: argparse.Namespace) -> None:
@@ -112,8 +131,13 @@ def run_demo(args: argparse.Namespace) -> None:
 def run_compare(args: argparse.Namespace) -> None:
     """Compare the answers for a file or a data set."""
     output = check_output(args.output)
-    if args.prior and not args.sample:
-        raise DataError("--prior is for the posterior: add --sample.")
+    chosen = {name: getattr(args, name) for name in ("draws", "tune", "chains", "target_accept")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    stray = [
+        name for name in ("prior", "seed", *chosen) if getattr(args, name) is not None and not args.sample
+    ]
+    if stray:
+        raise DataError(f"--{stray[0].replace('_', '-')} is for the posterior: add --sample.")
     prior = Prior(sd=args.prior) if args.prior else None
     options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
     model = MixedModel(args.formula, read(args.data), **options)
@@ -124,12 +148,14 @@ def run_compare(args: argparse.Namespace) -> None:
         args.seed,
         kappa=args.kappa,
         methods=METHODS[args.method],
+        **chosen,
     )
     if output is None:
         print(text(found))
         return
+    replaced = " (replaced)" if output.exists() else ""
     write(output, FORMATS[output.suffix](found))
-    print(f"{output}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
+    print(f"{output}{replaced}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
 
 
 def run_datasets(args: argparse.Namespace) -> None:
@@ -160,6 +186,8 @@ def read(data: str) -> pd.DataFrame:
     path = Path(data)
     if not path.exists() and not path.suffix:
         return load_dataset(data)
+    if path.is_dir():
+        raise DataError(f"{data!r} is a folder: name a .csv or .parquet file in it.")
     if not path.is_file():
         close = get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
         raise DataError(
@@ -173,7 +201,10 @@ def read(data: str) -> pd.DataFrame:
             return pd.read_csv(path)
     except (ValueError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"cannot read {data!r}: {reason}") from None
+        hint = ""
+        if name.endswith((".csv", ".csv.gz")):
+            hint = ". A .csv here has commas, decimal points and UTF-8; read others in Python with pandas.read_csv"
+        raise DataError(f"cannot read {data!r}: {reason}{hint}") from None
     raise DataError(f"cannot read {data!r}: the name must end in .csv, .csv.gz or .parquet.")
 
 

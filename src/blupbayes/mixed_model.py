@@ -21,7 +21,7 @@ from blupbayes.mme.gaussian import posterior as solve
 from blupbayes.mme.pooling import pooling_path
 from blupbayes.mme.statistics import Statistics, reduce
 from blupbayes.model.design import Design, from_arrays
-from blupbayes.model.prior import Prior
+from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.update import update_formula
 from blupbayes.read_variances import read_variances
 from blupbayes.results import Fit, Gaussian, Posterior
@@ -215,6 +215,8 @@ class MixedModel:
             For a rank-deficient X at kappa = 0, the smallest-norm limit.
         """
         known = self._variances(variances)
+        if np.ndim(kappa):
+            raise DataError(f"kappa={kappa!r} is more than one number: use kappa_path(variances, kappas).")
         (precision,) = read_each("kappa", kappa)
         solved = solve(self.statistics, known.factors(), known.residual, precision, self._mean(prior_mean))
         return Gaussian(self.design, self.statistics, known, solved)
@@ -277,7 +279,12 @@ class MixedModel:
         return pooling_table(s.groups, s.fixed_names, points)
 
     def to_pymc(self, prior: Prior | None = None, parameterization: str = "noncentered") -> Any:
-        """The model as a plain ``pm.Model``, to read, extend and draw."""
+        """The model as a plain ``pm.Model``, to read, extend and draw.
+
+        For predictions or log-likelihoods from a Posterior's draws pass ``freeze_vars=["b_<group>"]`` to
+        ``pm.sample_posterior_predictive``: the draws hold b, not the standardised effects behind it, and PyMC would
+        otherwise draw new levels.
+        """
         from blupbayes.bayes.hierarchical import build as build_pymc
 
         return build_pymc(self.design, prior, parameterization)
@@ -308,6 +315,7 @@ class MixedModel:
         Returns
         -------
         Posterior
+            ``data`` holds beta, sigma, sd_g, corr_g and b_g; see to_pymc for predictions from it.
         """
         from blupbayes.bayes.hierarchical import sample
 
@@ -322,7 +330,7 @@ class MixedModel:
             progressbar=progressbar,
             **pm_sample_kwargs,
         )
-        posterior = Posterior(self.design, (prior or Prior()).resolve(self.design), data, diagnostics)
+        posterior = Posterior(self.design, read_prior(prior).resolve(self.design), data, diagnostics)
         for message in posterior.messages:
             logger.warning(message)
         return posterior
@@ -400,7 +408,10 @@ class MixedModel:
 
 def read_each(name: str, values: Any) -> list[float]:
     """Numbers in [0, inf], checked before any work is done."""
-    given = np.atleast_1d(np.asarray(values, dtype=float))
+    try:
+        given = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        raise DataError(f"{name}={values!r}: give numbers in [0, inf].") from None
     bad = [v for v in given.tolist() if not v >= 0]
     if bad:
         raise DataError(f"{name}={bad[0]!r} must lie in [0, inf].")

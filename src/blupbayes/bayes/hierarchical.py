@@ -25,7 +25,7 @@ from blupbayes.bayes.whitening import Whitening, whitening
 from blupbayes.errors import BlupbayesError
 from blupbayes.model.design import Design, Group
 from blupbayes.model.distributions import Distribution
-from blupbayes.model.prior import Prior
+from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
     import pymc as pm
 
     check_parameterization(parameterization)
-    resolved = (prior or Prior()).resolve(design)
+    resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
     with pm.Model(coords=coordinates(design)) as model:
         mu = fixed_part(design, resolved)
@@ -217,7 +217,7 @@ def sample(
     import pymc as pm
     from pytensor.configdefaults import config
 
-    model, resolved = build(design, prior, parameterization), (prior or Prior()).resolve(design)
+    model, resolved = build(design, prior, parameterization), read_prior(prior).resolve(design)
     seed, names = settled_seed(random_seed), reported(design, model.named_vars)
     show = progressbar if sys.stdout.isatty() else False
     own = {"progressbar": show, "quiet": not show, "initvals": starting_point(design, resolved)}

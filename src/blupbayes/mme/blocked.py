@@ -23,13 +23,14 @@ from blupbayes.mme.linalg import (
     transpose,
     triangular_solve,
 )
+from blupbayes.mme.orthonormal import triangular_root
 from blupbayes.mme.selected import Selected, selected_blocks
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["BlockedFactor", "eliminate_chain"]
 
 Array = NDArray[np.float64]
-LEAST_INFORMATION = 1e-11  # of that without random effects: below it, Q'V0^-1 Q has no five digits left
+LEAST_INFORMATION = 1e-11  # of that without random effects: below it, what is left of Q'V0^-1 Q is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class BlockedFactor:
             rest = e.block.view(c) - tail_times(e.tail, b[start:])
             for link in e.links:
                 rest -= link.values @ self.chain[link.position].block.view(b)[link.ancestor]
-            e.block.view(b)[...] = e.W @ rest
+            e.block.view(b)[...] = e.answer @ rest
             e.block.view(v)[...] = e.K @ rest
         return b, v, total
 
@@ -109,15 +110,17 @@ class BlockedFactor:
 
     @cached_property
     def border(self) -> tuple[Array, Array, Array]:
-        """b, v (q, r + 1) and [Q e]'V0^-1 [Q e] (r + 1, r + 1): what is left after the random effects."""
+        """b, v (q, r + 1) and the triangular root of [Q e]'V0^-1 [Q e] (r + 1, r + 1)."""
         first, r = self.first, self.statistics.rank
         b, v, taken = self.solve(self.statistics.ZQe, first.ZQe)
         half = (self.half @ first.inside).reshape(-1, r + 1)
-        inner = first.within + half.T @ half - taken
-        later = len(self.chain) > 1 or len(self.N) > 0
-        if later and r and np.linalg.eigvalsh(inner[:r, :r])[0] < LEAST_INFORMATION:
-            raise DataError(TOO_LARGE)
-        return b, v, inner
+        root = triangular_root(np.vstack([first.within, half]))
+        if len(self.chain) > 1 or len(self.N) > 0:
+            inner = root.T @ root - taken
+            if r and np.linalg.eigvalsh(inner[:r, :r])[0] < LEAST_INFORMATION:
+                raise DataError(TOO_LARGE)
+            root = cholesky(inner).T
+        return b, v, root
 
     def information(self, x: Array) -> Array:
         """Z'V0^-1 Z x (q, m)."""
@@ -166,10 +169,11 @@ def eliminate_chain(statistics: Statistics, first: FirstBlock, T: tuple[Array, .
     for k, block in enumerate(layout.chain):
         W, K, part = level_inverse(rest.D[k], T[block.group])
         log_det += part
-        taken = W
+        taken = answer = W
         if k == 0:
             taken, K = first.taken(half)
-        done.append(Eliminated(block, rest.D[k], W, K, taken, rest.links[k], rest.tails[k]))
+            answer = T[block.group] @ T[block.group].T @ K
+        done.append(Eliminated(block, rest.D[k], W, K, taken, answer, rest.links[k], rest.tails[k]))
         rest.subtract(k, taken)
     M = scaled(layout.tail, rest.N, T, transposed=True)
     M.flat[:: len(M) + 1] += 1.0

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 ZERO_SD = 1e-4  # an sd below this share of sigma per rms of its column is tried at exactly zero
 NEARLY = 0.05  # an sd below this share of another one is nearly zero
+DROPPED = 1e-4  # eigenvalues below this share of the largest take no part in what explains a coefficient
 FLOOR = 1e-4  # relative variances that a scoring step would make negative start from here
 
 
@@ -77,24 +78,43 @@ def without_small(statistics: Statistics, theta: Array) -> Array:
 
 
 def collapsed(statistics: Statistics, theta: Array) -> Array | None:
-    """theta (m,) with correlations of +-1 to every coefficient whose sd is nearly zero; None if there is none.
+    """theta (m,) with the coefficient of smallest sd, where that is nearly zero, a function of the others.
 
-    Where T_ii is nearly zero the criterion hardly knows how row j is divided between columns i and j, and
-    its minimum is often at T_jj = 0; the way there is an arc, along which Newton steps are short.
+    Where an sd is nearly zero the criterion hardly knows its correlations, and its minimum is often where they
+    are extreme, R^2 = 1; the way there is an arc, along which Newton steps are short. The covariance of the other
+    coefficients stays as it is. None if no group has such a coefficient.
     """
     out, found = theta.copy(), False
     for g in statistics.groups:
         T = g.template.matrix(theta)
         size = np.where(g.scale > 0, g.scale, 1.0)
-        for i, j in zip(g.template.cols, g.template.rows, strict=True):
-            if (
-                i < j
-                and T[j, j] != 0
-                and abs(T[i, i]) * size[i] < NEARLY * np.hypot(T[j, i], T[j, j]) * size[j]
-            ):
-                T[j, i], T[j, j], found = np.copysign(np.hypot(T[j, i], T[j, j]), T[j, i]), 0.0, True
+        for columns in components(g.template.rows, g.template.cols, g.template.size):
+            scaled = T[np.ix_(columns, columns)] * size[columns, None]
+            turned = extreme(scaled @ scaled.T)
+            if turned is not None:
+                T[np.ix_(columns, columns)] = semidefinite_cholesky(turned) / size[columns, None]
+                found = True
         g.template.read(T, out)
     return out if found else None
+
+
+def extreme(Sigma: Array) -> Array | None:
+    """Sigma (q, q) with the coefficient of smallest sd explained by the others, or None if that is not nearly zero."""
+    sd = np.sqrt(np.diag(Sigma))
+    i = int(np.argmin(sd))
+    others = np.delete(np.arange(len(sd)), i)
+    if not len(others) or sd[i] == 0.0 or sd[i] > NEARLY * sd[others].max():
+        return None
+    values, vectors = np.linalg.eigh(Sigma[np.ix_(others, others)])
+    kept = values > DROPPED * values[-1]
+    along = (vectors[:, kept].T @ Sigma[others, i]) / np.sqrt(values[kept])
+    if not np.linalg.norm(along) > 0.0:
+        return None
+    out = Sigma.copy()
+    out[others, i] = out[i, others] = (
+        sd[i] * (vectors[:, kept] * np.sqrt(values[kept])) @ (along / np.linalg.norm(along))
+    )
+    return out
 
 
 def multipliers(statistics: Statistics, here: Evaluation, slope: Derivatives) -> dict[str, float]:

@@ -14,6 +14,8 @@ __all__ = ["Certificate", "describe"]
 
 Array = NDArray[np.float64]
 
+FLAT = 1e-8  # deviance units per unit of relative variance: a slope below it is rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
@@ -52,7 +54,9 @@ class Certificate:
             f"(largest slope {self.gradient:.1e}, {self.n_factorizations} factorisations with derivatives)"
         )
         for group, value in self.multipliers.items():
-            verdict = "a true minimum" if value >= 0 else "NOT a minimum"
+            verdict = (
+                "a true minimum" if value >= FLAT else "NOT a minimum" if value < -FLAT else "as good as any"
+            )
             text += (
                 f"; zero variance in {group} is {verdict} (slope {value:+.3g} per unit of relative variance)"
             )
@@ -79,13 +83,23 @@ def describe(statistics: Statistics, method: str, theta: Array, certificate: Cer
 
 
 def _boundary_sentence(method: str, group: str, zero: list[str], names: tuple[str, ...], slope: float) -> str:
+    if zero and abs(slope) < FLAT:
+        return (
+            f"The criterion does not depend on sd({group}): the fixed effects explain every level of {group}, so the "
+            f"{method} estimate of it is not identified; 0 is reported. Leave ({group}) out of one of the two sides."
+        )
+    if slope < -FLAT:
+        return (
+            f"The {method} search stopped where the covariance of {group} is singular, but the criterion falls "
+            f"({slope:.3g} per unit of relative variance) inside: this is no minimum."
+        )
     if zero:
         what = (
             f"sd({group})" if names == ("Intercept",) else ", ".join(f"sd({group}: {name})" for name in zero)
         )
         return (
             f"The {method} estimate of {what} is 0, the boundary of the parameter space. The fit is valid: the "
-            f"criterion rises by {slope:.3g} per unit of relative variance, so zero is its minimum. The BLUPs "
+            f"criterion rises by {slope:.3g} per unit of relative variance, so zero is a minimum. The BLUPs "
             "of these effects are 0 (complete pooling); a posterior mean of the sd will be above 0."
         )
     return (

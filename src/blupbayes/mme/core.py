@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from blupbayes.mme.layout import Layout
-from blupbayes.mme.orthonormal import Split, basis, split
+from blupbayes.mme.orthonormal import Split, basis, nearly_dependent, refined, split
 
 __all__ = ["Core", "dense_core"]
 
@@ -23,7 +23,7 @@ class Core:
     """A small model in orthonormal coordinates of the range of Z = U root (dense.py).
 
     ``root`` (k, q), root'root = Z'WZ; ``root_a`` (k, q + r + 1): [root U'[Q e]]; ``within`` (r + 1, r + 1):
-    [Q e]'(I - U U')[Q e], summed from the rows themselves, so that nothing cancels.
+    triangular root of [Q e]'(I - U U')[Q e], from the rows themselves, so that nothing cancels.
     """
 
     root: Array
@@ -49,5 +49,10 @@ def dense_core(
     from_U, root = basis(layout.A)
     kept = root.any(axis=1)
     from_U, root = from_U[:, kept], root[kept]
-    parts = split(lambda x: from_U.T @ (Z.T @ x), lambda a: Z @ (from_U @ a), Qe)
+    if not nearly_dependent(from_U, np.sqrt(layout.A.diagonal())):
+        parts = split(lambda x: from_U.T @ (Z.T @ x), lambda a: Z @ (from_U @ a), Qe)
+    else:
+        from_U, root = refined(from_U, lambda F: ((Z @ F).T @ (Z @ F), (Z.T @ (Z @ F)).T))
+        U = Z @ from_U
+        parts = split(lambda x: U.T @ x, lambda a: U @ a, Qe)
     return Core(root, np.asfortranarray(np.hstack([root, parts.inside])), parts.within), parts

@@ -1,7 +1,7 @@
 """ML and REML: two readings of one Factor; their derivatives are in derivatives.py, the evidence in gaussian.py.
 
-In whitened coordinates X = Q R the border of the factor is S = Q'V0^-1 Q (r, r), s = Q'V0^-1 e and
-e'V0^-1 e. Then log|R_X|^2 = log|S| + 2 log|R| and r2 = e'V0^-1 e - s'S^-1 s.
+In whitened coordinates X = Q R the border of the factor is the triangular root of [Q e]'V0^-1 [Q e]: its leading
+block is that of S = Q'V0^-1 Q (r, r), so log|R_X|^2 = log|S| + 2 log|R|; its last entry squared is r2.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from blupbayes.errors import DataError
 from blupbayes.mme.factor import Factor, factorize
-from blupbayes.mme.linalg import cholesky
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["Border", "Evaluation", "evaluate", "read_border"]
 
 Array = NDArray[np.float64]
+EXACT = "The model fits the response without any residual, so there is no residual sd to estimate. Check the response."
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -43,14 +44,12 @@ class Border:
 def read_border(statistics: Statistics, factor: Factor) -> Border:
     """Solve for the fixed effects [E-GLS] and the residual [E-PLS]."""
     r = statistics.rank
-    b, v, inner = factor.border
-    S, s = inner[:r, :r], inner[:r, r]
-    L = cholesky(S)
-    L_inv = np.linalg.inv(L)
-    S_inv = L_inv.T @ L_inv
-    g = S_inv @ s
-    r2 = float(inner[r, r]) - float(s @ g)
-    return Border(b, v, S, S_inv, L_inv, g, r2, 2.0 * float(np.log(L.diagonal()).sum()))
+    b, v, root = factor.border
+    U = root[:r, :r]
+    L_inv = np.linalg.inv(U).T
+    g = L_inv.T @ root[:r, r]
+    log_det = 2.0 * float(np.log(np.abs(U.diagonal())).sum())
+    return Border(b, v, U.T @ U, L_inv.T @ L_inv, L_inv, g, float(root[r, r]) ** 2, log_det)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +107,11 @@ def evaluate(statistics: Statistics, theta: Array, method: str = "REML") -> Eval
     factor = factorize(statistics, statistics.factors(theta))
     border = read_border(statistics, factor)
     m = statistics.n_obs - (statistics.rank if method == "REML" else 0)
-    sigma2 = max(border.r2, 0.0) / m if statistics.sigma is None else statistics.sigma**2
+    if statistics.sigma is None and not border.r2 > 0:
+        raise DataError(EXACT)
+    sigma2 = border.r2 / m if statistics.sigma is None else statistics.sigma**2
     log_det = factor.log_det - statistics.log_weights
     if method == "REML":
         log_det += border.log_det + 2.0 * statistics.log_det_R
-    with np.errstate(divide="ignore"):
-        criterion = m * (LOG_2PI + float(np.log(sigma2))) + log_det + border.r2 / sigma2
+    criterion = m * (LOG_2PI + float(np.log(sigma2))) + log_det + border.r2 / sigma2
     return Evaluation(statistics, theta, method, factor, border, float(np.sqrt(sigma2)), criterion)

@@ -3,7 +3,7 @@
 With Z = U root, U'U = I and a = U'[Q e], and H = root Lam,
 
     V0 = I + U H H'U',   M = I + H H',   N = Z'V0^-1 Z = root' M^-1 root,
-    [Q e]'V0^-1 [Q e] = within + a' M^-1 a,   within = [Q e]'(I - U U')[Q e].
+    [Q e]'V0^-1 [Q e] = within'within + a' M^-1 a,   within'within = [Q e]'(I - U U')[Q e].
 
 All are sums of squares: no digits cancel, however large the random-effect variances are.
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from blupbayes.mme.core import Core
 from blupbayes.mme.layout import Layout, Span
 from blupbayes.mme.linalg import Lam_times, cholesky, factored, scaled, symmetric_inverse, triangular_solve
+from blupbayes.mme.orthonormal import triangular_root
 from blupbayes.mme.selected import level_blocks
 from blupbayes.mme.statistics import Statistics
 
@@ -50,14 +51,14 @@ class DenseFactor:
 
     @cached_property
     def border(self) -> tuple[Array, Array, Array]:
-        """b, v (q, r + 1) and [Q e]'V0^-1 [Q e] (r + 1, r + 1): what is left after the random effects."""
+        """b, v (q, r + 1) and the triangular root of [Q e]'V0^-1 [Q e] (r + 1, r + 1)."""
         q, core = self.layout.size, self.statistics.core
         assert core is not None
         Y, y = self.half[:, :q], self.half[:, q:]
         v = Y.T @ y
         transposed = tuple(T.T for T in self.T)
         b = Lam_times(self.layout.tail, self.T, Lam_times(self.layout.tail, transposed, v))
-        return b, v, core.within + y.T @ y
+        return b, v, triangular_root(np.vstack([core.within, y]))
 
     def information(self, x: Array) -> Array:
         """Z'V0^-1 Z x (q, m)."""

@@ -22,6 +22,7 @@ class Eliminated:
     """A chain block at its turn: D (J, q, q), W = T(T'DT + I)^-1 T' and K = I - DW, and its couplings C.
 
     C'(taken)C was subtracted from what comes later: W, or from outside the block's range minus D^-1 K.
+    ``answer`` (J, q, q): W on the range of D, T T'K, in which what the level's rows do not see is exactly 0.
     """
 
     block: Block
@@ -29,6 +30,7 @@ class Eliminated:
     W: Array
     K: Array
     taken: Array
+    answer: Array
     links: tuple[Link, ...]
     tail: Array | SparseCoupling
 

@@ -38,7 +38,7 @@ class Factor(Protocol):
 
     @property
     def border(self) -> tuple[Array, Array, Array]:
-        """b = W Z'[Q e] and v = Z'V0^-1 [Q e], both (q, r + 1), and [Q e]'V0^-1 [Q e] (r + 1, r + 1)."""
+        """b = W Z'[Q e] and v = Z'V0^-1 [Q e], both (q, r + 1), and the upper triangular root of [Q e]'V0^-1 [Q e]."""
 
     @property
     def full(self) -> Array | None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from blupbayes.mme.elimination import Remainder
 from blupbayes.mme.layout import Layout
 from blupbayes.mme.linalg import cholesky, transpose
-from blupbayes.mme.orthonormal import Split, basis, split
+from blupbayes.mme.orthonormal import Split, basis, nearly_dependent, refined, split
 
 __all__ = ["FirstBlock", "first_block", "level_sums"]
 
@@ -34,7 +34,7 @@ class FirstBlock:
     """The first chain block, and what is left of everything else outside its range.
 
     ``from_U``, ``root`` (J, q, q): Z_1 from_U = U and root'root = Z_1'Z_1; ``inside`` (J, q, r + 1): U'[Q e];
-    ``within`` (r + 1, r + 1): [Q e]'(I - U U')[Q e]; ``ZQe`` (q_total, r + 1): Z'(I - U U')[Q e];
+    ``within`` (r + 1, r + 1): triangular root of [Q e]'(I - U U')[Q e]; ``ZQe`` (q_total, r + 1): Z'(I - U U')[Q e];
     ``rest``: Z'(I - U U')Z of the later blocks.
     """
 
@@ -81,12 +81,24 @@ def first_block(
     block = layout.chain[0]
     mine, Z = codes[block.group], columns[block.group]
     from_U, root = basis(block.D)
+    J = len(block.D)
+
+    def in_rows(from_U: Array) -> Array:
+        return np.asarray(np.einsum("nq,nqk->nk", Z, from_U[mine]))
+
+    def products(from_U: Array) -> tuple[Array, Array]:
+        U = in_rows(from_U)
+        return level_sums(mine, J, U, U), level_sums(mine, J, U, Z)
+
+    if nearly_dependent(from_U, np.sqrt(np.diagonal(block.D, axis1=1, axis2=2))):
+        from_U, root = refined(from_U, products)
+    U = in_rows(from_U)
 
     def along(x: Array) -> Array:
-        return transpose(from_U) @ level_sums(mine, len(block.D), Z, x)
+        return level_sums(mine, J, U, x)
 
     def back(a: Array) -> Array:
-        return np.asarray(np.einsum("nq,nqm->nm", Z, (from_U @ a)[mine]))
+        return np.asarray(np.einsum("nq,nqm->nm", U, a[mine]))
 
     parts = split(along, back, Qe)
     outside = [

@@ -40,6 +40,8 @@ ROUNDING = (
     1e-8  # promises below this that are not kept are lost in rounding: theta is known to 1e-4 of its se
 )
 MAX_LOST = 4
+FORGET = 0.5  # of the largest entry of theta: after longer steps what was learnt of the curvature is dropped
+UNSEEN = 1e-6  # curvature in the log of all sds of a group: of the order of its levels where they are seen
 PATIENCE = 6  # factorisations between two looks for a curved valley
 NOISE = 2e-13  # relative rounding error of the criterion
 MAX_EVALUATIONS = 200
@@ -133,6 +135,10 @@ class _Search:
     def move(self, there: Evaluation) -> None:
         """Accept a point and take its derivatives."""
         before, p = self.gradient, (there.theta - self.here.theta) / self.size
+        if np.abs(p).max() > FORGET * np.abs(self.here.theta / self.size).max():
+            self.correction = np.zeros_like(
+                self.correction
+            )  # it was learnt where the curvature was another one
         self.here, self.slope = there, derivatives(there)
         self.n_factorizations += 1
         if not self.slope.exact:
@@ -170,6 +176,20 @@ class _Search:
         if there is not None and there.criterion < self.here.criterion:
             self.move(there)
             self.radius = 2.0
+
+    def settle(self) -> None:
+        """Put at zero whatever group the criterion does not depend on: theta would end anywhere."""
+        start = 0
+        for g in self.statistics.groups:
+            mine = slice(start, start + len(g.template.index))
+            start = mine.stop
+            size = self.here.theta[mine]
+            if size.any() and abs(size @ self.slope.hessian[mine, mine] @ size) < UNSEEN:
+                theta = self.here.theta.copy()
+                theta[mine] = 0.0
+                there = self.trial(theta)
+                if there is not None and there.criterion < self.here.criterion + ROUNDING:
+                    self.move(there)
 
     def run(self) -> bool:
         """Step until the model promises nothing more, or its promises are lost in rounding; True if it got there."""
@@ -223,6 +243,7 @@ def estimate(statistics: Statistics, method: str = "REML", start: Array | None =
     if start is None:
         search.approach()
     converged = search.run()
+    search.settle()
     theta = canonical(statistics, search.here.theta)
     settled = without_small(statistics, theta)
     if not np.allclose(settled, search.here.theta, rtol=1e-12, atol=0.0):

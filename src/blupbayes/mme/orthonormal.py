@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Split", "basis", "split"]
+__all__ = ["Split", "basis", "nearly_dependent", "refined", "split", "triangular_root"]
 
 Array = NDArray[np.float64]
 
 DEPENDENT = 1e-15  # eigenvalues of Z'Z with unit columns below q times this are rounding
+LARGE = 30.0  # coefficients of U in unit columns of Z; rounding is multiplied by their square
 ROUNDING = 1e-12  # of a unit vector: what is left of it after projection is rounding
 
 
@@ -39,13 +40,38 @@ def basis(A: Array) -> tuple[Array, Array]:
     return vectors / roots / length[..., :, None], np.swapaxes(vectors * roots * length[..., :, None], -1, -2)
 
 
+def refined(from_U: Array, rows: Callable[[Array], tuple[Array, Array]]) -> tuple[Array, Array]:
+    """from_U and root once more, from Z from_U itself: what eigenvalues of Z'Z have lost is put right.
+
+    Parameters
+    ----------
+    from_U : array (..., q, k)
+    rows : callable
+        from_U -> (Z from_U)'(Z from_U) (..., k, k) and (Z from_U)'Z (..., k, q), summed from the rows.
+    """
+    for _ in range(2):
+        gram, root = rows(from_U)
+        values, vectors = np.linalg.eigh(gram)
+        alive = values > 0.1
+        inverse = (
+            vectors * np.where(alive, 1.0 / np.sqrt(np.where(alive, values, 1.0)), 0.0)[..., None, :]
+        ) @ (np.swapaxes(vectors, -1, -2))
+        from_U, root = from_U @ inverse, inverse @ root
+    return from_U, root
+
+
+def nearly_dependent(from_U: Array, length: Array) -> bool:
+    """Whether any column of U is a small difference of the columns of Z, which have these lengths (..., q)."""
+    return bool(np.abs(from_U * length[..., None]).max(initial=0.0) > LARGE)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """[Q turn, e] inside and outside the range of Z.
 
     ``turn`` (r, r): rotates Q so that what lies inside stands in columns of its own; ``inside``: U'[Q turn, e],
-    in the shape that ``along`` gives; ``within`` (r + 1, r + 1): [Q turn, e]'(I - U U')[Q turn, e], summed from
-    the rows; ``outside`` (n, r + 1): (I - U U')[Q turn, e].
+    in the shape that ``along`` gives; ``outside`` (n, r + 1): (I - U U')[Q turn, e]; ``within`` (r + 1, r + 1):
+    its triangular root, within'within = outside'outside.
     """
 
     turn: Array
@@ -77,4 +103,11 @@ def split(along: Callable[[Array], Array], back: Callable[[Array], Array], Qe: A
     full[:r, :r] = turn
     left = left @ full
     left[:, :r][:, s <= ROUNDING] = 0.0
-    return Split(turn, inside @ full, left.T @ left, left)
+    return Split(turn, inside @ full, triangular_root(left), left)
+
+
+def triangular_root(rows: Array) -> Array:
+    """R (m, m), upper triangular, R'R = rows'rows, for rows (n, m): by reflections, so that nothing is squared."""
+    m = rows.shape[1]
+    R = np.linalg.qr(rows, mode="r")
+    return np.vstack([R, np.zeros((m - len(R), m))]) if len(R) < m else R

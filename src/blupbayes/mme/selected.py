@@ -52,7 +52,7 @@ def selected_blocks(
     for position in range(len(chain) - 1, -1, -1):
         e = chain[position]
         Y, column = coupled(e, later, W, keep=position > 0)
-        mine = e.W + e.W @ Y @ e.W
+        mine = e.W + e.answer @ Y @ transpose(e.answer)
         found[e.block.group] = Selected(mine, e.K @ e.D - e.K @ Y @ transpose(e.K))
         if column is not None:
             later.insert(0, Later(position, mine, column[0], column[1]))
@@ -119,4 +119,4 @@ def coupled(
         Y = Y + H[link.position] @ transpose(link.values)
     if not keep:
         return Y, None
-    return Y, ({p: -(e.W @ h) for p, h in H.items()}, -(e.W @ H_tail))
+    return Y, ({p: -(e.answer @ h) for p, h in H.items()}, -(e.answer @ H_tail))

@@ -35,7 +35,9 @@ def matrix(value: Any, role: str, n: int) -> Array:
     if array.ndim != 2 or len(array) != n:
         raise DataError(f"{role} has shape {array.shape}, y has {n} rows; give one row for each value of y")
     if not np.isfinite(array).all():
-        raise DataError(f"{role} has {int((~np.isfinite(array)).sum())} values that are missing or infinite")
+        first = int((~np.isfinite(array)).any(axis=1).argmax())
+        count = int((~np.isfinite(array)).sum())
+        raise DataError(f"{role} has {count} values that are missing or infinite, the first in row {first}")
     return array
 
 

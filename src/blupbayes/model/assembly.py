@@ -109,7 +109,7 @@ def _complete(frame: pd.DataFrame, given: Mapping[str, Array], missing: str) -> 
     if counts and missing == "raise":
         n_bad, n = int(bad.sum()), len(frame)
         text = missing_text(n_bad, n, counts)
-        raise DataError(f'{text} Pass missing="drop" to fit {n - n_bad} rows.')
+        raise DataError(f'{text} Pass missing="drop" (in the shell: --missing drop) to fit {n - n_bad} rows.')
     return ~bad
 
 

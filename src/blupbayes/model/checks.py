@@ -14,7 +14,15 @@ from blupbayes.errors import DataError, FormulaError, IdentifiabilityError
 from blupbayes.model.functions import FUNCTIONS
 from blupbayes.model.structure import Group
 
-__all__ = ["check_counts", "check_extra", "check_options", "check_response", "check_weights", "vector"]
+__all__ = [
+    "check_counts",
+    "check_distinct",
+    "check_extra",
+    "check_options",
+    "check_response",
+    "check_weights",
+    "vector",
+]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +58,7 @@ def check_options(sigma: float | None, missing: str) -> None:
         return
     if not isinstance(sigma, Real) or isinstance(sigma, bool) or not 0 < float(sigma) < np.inf:
         raise DataError(
-            f"sigma={sigma!r} is not a residual sd; give a positive number, or None to estimate it"
+            f"sigma={sigma!r} is not a residual sd; give a positive number, or leave it out to estimate it"
         )
 
 
@@ -70,7 +78,8 @@ def check_weights(weights: Array | None) -> None:
     if weights is not None and (weights <= 0).any():
         count = int((weights <= 0).sum())
         message = (
-            f"{count} of {len(weights)} weights are zero or negative; a weight is 1 / variance, up to a "
+            f"{count} of {len(weights)} weights are zero or negative, the first in position "
+            f"{int((weights <= 0).argmax())}; a weight is 1 / variance, up to a "
         )
         raise DataError(message + "factor. Leave such rows out of the data.")
 
@@ -106,6 +115,19 @@ def check_counts(n: int, p: int, groups: Sequence[Group], sigma: float | None) -
                 raise IdentifiabilityError(_too_many(group, group.names[term.start : term.stop], width, n))
 
 
+def check_distinct(groups: Sequence[Group]) -> None:
+    """Refuse two grouping factors that split the rows alike and share a coefficient: only a sum is identified."""
+    for k, one in enumerate(groups):
+        for other in groups[k + 1 :]:
+            pairs = np.unique(one.codes * len(other.levels) + other.codes).size
+            shared = [name for name in one.names if name in other.names]
+            if pairs == len(one.levels) == len(other.levels) and shared:
+                raise IdentifiabilityError(
+                    f"'{one.name}' and '{other.name}' put the same rows together, so only the sum of their variances "
+                    f"of {shared[0]} can be seen; leave out the terms of one of them"
+                )
+
+
 def _too_many(group: Group, names: Sequence[str], width: int, n: int) -> str:
     if width == 1 and len(group.levels) == n:
         what = (
@@ -115,4 +137,4 @@ def _too_many(group: Group, names: Sequence[str], width: int, n: int) -> str:
         total = len(group.levels) * width
         what = f"({', '.join(names)} | {group.name}) has {total} random coefficients, the data {n} rows, so "
         what += "their variances and that of the residual are confounded"
-    return f"{what}. Fix the residual sd (sigma=...) or leave out terms of '{group.name}'."
+    return f"{what}. Fix the residual sd (sigma = a number) or leave out terms of '{group.name}'."

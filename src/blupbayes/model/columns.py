@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from blupbayes.model.side import compile_side, shown
 __all__ = ["Columns", "learn", "used_by"]
 
 Array = NDArray[np.float64]
+
+QUOTED = re.compile("['\"]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,12 @@ def _materialize(columns: Columns, frame: pd.DataFrame, where: str) -> tuple[Arr
     except Exception as error:
         kind = FormulaError if where == "the data" else DataError
         reason = _written(str(error).split("\n")[0], columns)
-        raise kind(f"'{shown(columns.text)}' cannot be computed on {where}: {reason}") from error
+        hint = (
+            "; a column's name stands without quotation marks, or in `backticks`"
+            if QUOTED.search(columns.text)
+            else ""
+        )
+        raise kind(f"'{shown(columns.text)}' cannot be computed on {where}: {reason}{hint}") from error
     if len(matrix) != len(frame):
         raise FormulaError(
             f"'{shown(columns.text)}' has a part that does not depend on the data; leave it out"

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError, FormulaError
 from blupbayes.model.arrays import matrix, names_of, parts_of
 from blupbayes.model.assembly import assembled, plan
-from blupbayes.model.checks import check_counts, check_extra, check_options, check_response, check_weights
+from blupbayes.model.checks import (
+    check_counts,
+    check_distinct,
+    check_extra,
+    check_options,
+    check_response,
+    check_weights,
+)
 from blupbayes.model.encoding import Encoding
 from blupbayes.model.formula import Terms, parse
 from blupbayes.model.structure import Group, GroupTerm, NewRows, assemble, data_hash
@@ -174,6 +181,7 @@ def _checked(**parts: Any) -> Design:
     check_response(y, parts["response"], sigma)
     check_weights(parts["weights"])
     check_counts(len(y), X.shape[1], groups, sigma)
+    check_distinct(groups)
     return Design(hash=data_hash(parts), **parts)
 
 

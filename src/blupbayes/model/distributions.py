@@ -95,6 +95,13 @@ class Distribution:
                 value = FAMILIES[self.name].log_density(sd, *self.args)
         return np.where((sd >= 0) & ~np.isnan(value), value, -np.inf)[()]
 
+    def inside(self, sd: Array) -> Array:
+        """logpdf without its checks, for standard deviations that are above 0."""
+        density = FAMILIES[self.name].log_density
+        if self.on == "variance":
+            return np.asarray(density(sd**2, *self.args) + np.log(2 * sd))
+        return density(sd, *self.args)
+
     def text(self, digits: int | None = None) -> str:
         """As it is written in a prior; digits rounds the numbers for print."""
         inside = ", ".join(number(a, digits) for a in self.args)

@@ -24,7 +24,7 @@ MAX_BASE = 10**6
 MAX_COLUMNS = 200  # of one basis, such as poly(x, 200)
 
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
-OPERATORS += (ast.BitAnd, ast.BitOr, ast.BitXor)  # type: ignore[assignment]
+OPERATORS += (ast.BitAnd, ast.BitOr)  # type: ignore[assignment]
 COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 SIGNS = (ast.USub, ast.UAdd, ast.Invert)
 HINTS = {
@@ -131,6 +131,8 @@ class _Inspector(ast.NodeVisitor):
         self.visit(node.comparators[0])
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.BitXor):
+            self.refuse(node, "'^' is no power in Python; write x**2")
         if not isinstance(node.op, OPERATORS):
             self.refuse(node, "this operator is not on the list of what formulas may hold")
         if isinstance(node.op, ast.Pow):

@@ -200,7 +200,8 @@ def _groups(group: str, start: int, text: str) -> list[tuple[str, ...]]:
             return combined
     if not NAME.fullmatch(group):
         message = (
-            f"'{group}' is not a grouping column; join names by ':', '/' or '+', or make the column first"
+            f"'{group}' is not a grouping column; put a name with spaces or brackets in `backticks`, join names "
+            "by ':', '/' or '+', or make the column first"
         )
         raise fail(message, text, start, len(group))
     return [(unquoted(group),)]

@@ -22,12 +22,29 @@ from blupbayes.model.resolved import (
     residual_scale,
 )
 
-__all__ = ["Prior"]
+__all__ = ["Prior", "read_prior"]
 
 Array = NDArray[np.float64]
 
 NOTE = "default: scale = sd of y"
 NOTE_WEIGHTS = " x root of the median weight"
+
+
+def read_prior(given: Any) -> Prior:
+    """The Prior that a user gave, the default for None.
+
+    Raises
+    ------
+    PriorError
+        If it is something else, such as the text of one distribution.
+    """
+    if given is None:
+        return Prior()
+    if isinstance(given, Prior):
+        return given
+    raise PriorError(
+        f"prior={given!r}: give bb.Prior(sd={given!r}), say, which names what has this distribution."
+    )
 
 
 @dataclass(frozen=True)

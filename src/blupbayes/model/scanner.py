@@ -21,6 +21,8 @@ __all__ = [
     "walk",
 ]
 
+IN_R = {"factor": "C", "as.factor": "C", "ns": "cr"}  # what is called otherwise in R
+
 CLOSERS = {")": "(", "]": "[", "}": "{"}
 MAX_DEPTH = 40
 MAX_SHOWN = 400  # characters of a formula in an error
@@ -48,6 +50,8 @@ def locate(source: str, fragment: str) -> int:
 
 def suggestion(name: str, options: Iterable[str]) -> str:
     """ " Did you mean 'x'?" if one of the options is close to the name, else nothing."""
+    if name in IN_R:
+        return f" Did you mean '{IN_R[name]}'?"
     folded = {option.casefold(): option for option in options}
     close = get_close_matches(name.casefold(), list(folded), n=1)
     return f" Did you mean '{folded[close[0]]}'?" if close else ""

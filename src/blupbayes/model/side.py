@@ -74,6 +74,8 @@ def compile_side(text: str, source: str = "") -> Side:
         reason = str(error).split("\n")[0].replace("⧛", "'").replace("⧚", "'")
         reason = restored(reason, aliases) or type(error).__name__
         reason = "'.' stands for no columns here" if "`.` operator" in reason else reason
+        if reason.startswith("Missing operator"):
+            reason += " Names with spaces or brackets stand in `backticks`."
         raise fail(f"'{shown(text)}' cannot be read: {reason}", source) from error
     if not small or isinstance(formula, StructuredFormula):
         problem = "is not a sum of terms" if small else f"expands to more than {MAX_TERMS} terms"

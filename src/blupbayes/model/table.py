@@ -182,10 +182,23 @@ def numbers(series: pd.Series[Any], role: str) -> Array:
     if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
         if pd.api.types.is_bool_dtype(series.dtype):
             raise DataError(f"the {role} '{series.name}' holds True and False; use astype(float)")
-        raise DataError(
-            f"the {role} '{series.name}' holds no numbers; use astype(float), or pandas.to_numeric"
-        )
+        raise DataError(f"the {role} '{series.name}' {_not_numbers(series)}")
     return np.array(series, dtype=np.float64)
+
+
+def _not_numbers(series: pd.Series[Any]) -> str:
+    """What is wrong with a column that should hold numbers, and what to do."""
+    bad = pd.to_numeric(series.astype(str), errors="coerce").isna().to_numpy()
+    if bad.all():
+        return "holds no numbers; use astype(float), or pandas.to_numeric"
+    if not bad.any():
+        return "holds numbers as text; use astype(float)"
+    first = int(bad.argmax())
+    value, label = series.iloc[first], series.index[first]
+    return (
+        f"holds {int(bad.sum())} values that are no numbers, the first {str(value)!r} in row {label}; correct them, "
+        "or use pandas.to_numeric with errors='coerce' and missing='drop'"
+    )
 
 
 def _quoted(names: Collection[Any]) -> str:

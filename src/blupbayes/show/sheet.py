@@ -20,7 +20,7 @@ TITLES = {
     "corr": "Correlations",
     "weight": "Weights",
     "b": "Random effects b",
-    "group_mean": "Group means beta + b",
+    "group_mean": "Coefficients beta + b",
 }
 SPREADS = {
     "se": "se: standard error, with the variances held at their estimates.",
@@ -36,7 +36,10 @@ INTERVALS = {
 }
 FIXED_DECIMALS = {"weight": 4, "corr": 3}
 WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b | y, beta, variances)/Var(b)."
-MEANS = "Group means: the rows to report for a group; their spread counts the errors of beta and b together."
+MEANS = (
+    "Coefficients beta + b: the rows to report for a group (coef() of lme4), its mean where there are no covariates; "
+    "their spread counts the errors of beta and b together."
+)
 
 
 @dataclass(frozen=True, eq=False)

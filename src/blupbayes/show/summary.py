@@ -19,7 +19,8 @@ WIDTH = 100
 def size_of(design: Any) -> str:
     """Rows and levels in words: "18 rows, 6 levels of Rail"."""
     groups = "".join(f", {len(g.levels)} levels of {g.name}" for g in design.groups)
-    return f"{len(design.y)} rows{groups}"
+    dropped = f" ({design.n_dropped} dropped, missing values)" if design.n_dropped else ""
+    return f"{len(design.y)} rows{dropped}{groups}"
 
 
 def title(design: Any) -> str:
