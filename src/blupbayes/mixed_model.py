@@ -24,7 +24,7 @@ from blupbayes.model.design import Design, from_arrays
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.update import update_formula
 from blupbayes.read_variances import read_variances
-from blupbayes.results import Fit, Gaussian, Posterior
+from blupbayes.results import ExactPosterior, Fit, Gaussian, Posterior
 from blupbayes.show.summary import model_text
 from blupbayes.source import Source, arrays_without
 from blupbayes.variances import RESIDUAL, Variances
@@ -277,6 +277,38 @@ class MixedModel:
         s = self.statistics
         points = pooling_path(s, known.factors(), known.residual, read_each("tau", taus))
         return pooling_table(s.groups, s.fixed_names, points)
+
+    def integrate(self, prior: Prior | None = None, *, rel_error: float = 0.01) -> ExactPosterior:
+        """The full posterior by deterministic integration: no draws, no compiler [E-TOWER], [E-TOTALVAR].
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            None is the documented default, rescaled with the units of the data.
+        rel_error : float
+            Largest error of any mean or sd, as a share of the posterior sd; work grows until it is met.
+
+        Returns
+        -------
+        ExactPosterior
+            What it could not keep is in ``messages`` and logged.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> model.integrate().summary()["median"].round(1).to_dict()
+        {'beta[Intercept]': 66.5, 'sigma': 4.2, 'sd_Rail[Intercept]': 24.5}
+        """
+        from blupbayes.bayes.integrate import integrate
+
+        resolved = read_prior(prior).resolve(self.design)
+        answer = ExactPosterior(
+            self.design, resolved, integrate(self.design, self.statistics, prior, rel_error)
+        )
+        for message in answer.messages:
+            logger.warning(message)
+        return answer
 
     def to_pymc(self, prior: Prior | None = None, parameterization: str = "noncentered") -> Any:
         """The model as a plain ``pm.Model``, to read, extend and draw.

@@ -1,0 +1,112 @@
+"""What a lattice gets wrong, and what the next one must be: spacing against aliasing, width against lost tails.
+
+Both errors are read off the lattice itself. Half of its points (every second one) say how wrong the spacing is, and
+overstate it, since sums over smooth bells converge exponentially. The points without the outermost shell say how much
+lies further out. A quantity may by chance agree in both, so none is thought better than the usual one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.bayes.mixture import Mixture
+
+__all__ = ["Accuracy", "Plan", "accuracy", "first_plan", "moments", "next_plan"]
+
+Array = NDArray[np.float64]
+
+SPACING = {1: 1.2, 2: 1.4, 3: 1.45}  # in sds of the bell, of the first lattice, by dimension
+DROP = {1: 9.0, 2: 10.0}
+MANY = 1.5, 11.0  # in more dimensions
+HALF = {
+    1: 0.5,
+    2: 0.25,
+    3: 0.35,
+}  # of the difference to half of the points; that half has a worse share in few
+HALF_MANY = 0.8
+SHELL = 0.6  # of the difference to the points without the shell
+USUAL = 0.5  # of the root mean square over all quantities is the least that is stated of any
+RESOLVED = 1e-13  # an sd below this share of the mean is rounding
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``spacing`` in sds of the bell, ``drop`` of the log-density to where the lattice is filled."""
+
+    spacing: float
+    drop: float
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """``aliasing`` and ``tails`` (2, Q): errors of means and sds in posterior sds; 0 for what does not vary."""
+
+    aliasing: Array
+    tails: Array
+
+    @property
+    def error(self) -> Array:
+        """Both (2, Q)."""
+        return self.aliasing + self.tails
+
+    @property
+    def worst(self) -> float:
+        """The largest."""
+        return float(self.error.max(initial=0.0))
+
+
+def moments(mixture: Mixture, w: Array) -> Array:
+    """Means and sds (2, Q) of [sigma, sds, correlations, beta, b, group means] for weights w (m,)."""
+    parts = [mixture.deviations(w), mixture.linear(w)]
+    corrs = [
+        (m.mean[np.tril_indices(len(m.mean), -1)], m.sd[np.tril_indices(len(m.sd), -1)])
+        for m in mixture.correlations(w)
+    ]
+    pairs = [(parts[0].mean, parts[0].sd), *corrs, (parts[1].mean, parts[1].sd)]
+    return np.stack([np.concatenate(x) for x in zip(*pairs, strict=True)])
+
+
+def accuracy(mixture: Mixture) -> Accuracy:
+    """How wrong means and sds may be."""
+    lattice = mixture.lattice
+    whole = moments(mixture, mixture.weights)
+    half = moments(mixture, mixture.weights_of(lattice.even))
+    inner = moments(mixture, mixture.weights_of(lattice.near))
+    share = HALF.get(lattice.index.shape[1], HALF_MANY)
+    return Accuracy(stated(half, whole, share), stated(inner, whole, SHELL))
+
+
+def stated(other: Array, whole: Array, share: float) -> Array:
+    """Errors (2, Q) in posterior sds from another sum (2, Q)."""
+    sd = whole[1]
+    alive = sd > RESOLVED * np.abs(whole[0])
+    out = np.zeros_like(whole)
+    out[:, alive] = np.abs(other - whole)[:, alive] / sd[alive]
+    usual = np.sqrt(np.mean(out[:, alive] ** 2, axis=1, keepdims=True)) if alive.any() else 0.0
+    return np.where(alive, share * np.maximum(out, USUAL * usual), 0.0)
+
+
+def first_plan(d: int, rel_error: float) -> Plan:
+    """Where to begin, in d dimensions; what a small error certainly needs is not tried without."""
+    spacing, drop = SPACING.get(d, MANY[0]), DROP.get(d, MANY[1])
+    digits = max(0.0, np.log(0.01 / rel_error))
+    return Plan(spacing / (1.0 + 0.1 * digits), drop + digits)
+
+
+def next_plan(plan: Plan, found: Accuracy, rel_error: float) -> Plan:
+    """Finer where the spacing is the trouble, wider where the tails are; both where both are."""
+    aliasing, tails = float(found.aliasing.max(initial=0.0)), float(found.tails.max(initial=0.0))
+    spacing, drop = plan.spacing, plan.drop
+    if aliasing > 0.5 * rel_error:
+        size = np.log(max(min(aliasing, 0.3), 1e-14)) / np.log(
+            0.3 * rel_error
+        )  # errors fall as exp(-c / spacing^2)
+        spacing *= float(np.clip(np.sqrt(size), 0.6, 0.93))
+    if tails > 0.5 * rel_error:
+        drop += float(np.clip(1.4 * np.log(tails / (0.3 * rel_error)), 1.0, 6.0))
+    if (spacing, drop) == (plan.spacing, plan.drop):
+        spacing, drop = 0.93 * spacing, drop + 1.0
+    return Plan(spacing, drop)

@@ -1,0 +1,211 @@
+"""The exact posterior: beta and b integrated in closed form, sigma on a line, theta over a lattice. No draws.
+
+The lattice is made finer and wider until the error that it states for every mean and sd, in posterior sds, is below
+``rel_error`` (accuracy.py says where that error comes from).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.bayes.accuracy import Accuracy, Plan, accuracy, first_plan, moments, next_plan
+from blupbayes.bayes.conditional import Conditional, conditional, means_of
+from blupbayes.bayes.lattice import Modes, fill, find_modes
+from blupbayes.bayes.marginal import Marginal, Point
+from blupbayes.bayes.mixture import Mixture, gather
+from blupbayes.bayes.propriety import check_beta
+from blupbayes.errors import BlupbayesError, PriorError
+from blupbayes.mme.fit import estimate
+from blupbayes.mme.statistics import Statistics
+from blupbayes.model.design import Design
+from blupbayes.model.prior import Prior, read_prior
+from blupbayes.model.resolved import ResolvedPrior
+
+__all__ = ["Integral", "integrate", "reweighted"]
+
+Array = NDArray[np.float64]
+
+FINE_SIGMA = 0.4  # step of the sigma nodes, in sds, where more than three digits are asked for
+MAX_ROUNDS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Integral:
+    """The posterior on a lattice, with the error of every number.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    modes : Modes
+    log_marginal_likelihood : float
+        log of the integral of likelihood times prior; under kappa = 0 with density 1 for beta.
+    accuracy : Accuracy
+        Stated errors of every mean and sd.
+    rel_error : float
+        What was asked for.
+    n_factorizations : int
+    """
+
+    mixture: Mixture
+    modes: Modes
+    log_marginal_likelihood: float
+    accuracy: Accuracy
+    rel_error: float
+    n_factorizations: int
+
+    @cached_property
+    def moments(self) -> Array:
+        """Means and sds (2, Q) of [sigma, sds, correlations (i > j), beta, b, group means]."""
+        return moments(self.mixture, self.mixture.weights)
+
+    @cached_property
+    def errors(self) -> Array:
+        """Their stated errors (2, Q), in their own units."""
+        return self.accuracy.error * self.moments[1]
+
+    @property
+    def error(self) -> float:
+        """Largest stated error of any mean or sd, in posterior sds."""
+        return self.accuracy.worst
+
+
+class Reader:
+    """Evaluates and remembers: the density where it is asked for, and the conditionals where they matter."""
+
+    def __init__(self, marginal: Marginal, design: Design) -> None:
+        self.marginal = marginal
+        self.means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
+        self.spacing = 0.0
+        self.seen: dict[bytes, tuple[Point, Conditional | None]] = {}
+
+    def lattice(self, modes: Modes, plan: Plan) -> tuple[Mixture, int]:
+        """Fill a lattice and read every point of it once; a wider one of the same spacing keeps what it has."""
+        if plan.spacing != self.spacing:
+            self.spacing, self.seen = plan.spacing, {}
+        top, count = -np.inf, 0
+
+        def density(v: Array) -> float:
+            nonlocal top, count
+            key = v.tobytes()
+            point, read = self.seen.get(key, (None, None))
+            if read is None:
+                fresh = self.marginal.at(v)
+                count += 1
+                top = max(top, fresh.log_density)
+                if fresh.log_density > top - plan.drop:
+                    read = conditional(self.marginal, fresh, self.means)
+                point = light(fresh)
+                self.seen[key] = point, read
+            assert point is not None
+            top = max(top, point.log_density)
+            return point.log_density
+
+        lattice = fill(density, modes, plan.spacing, plan.drop)
+        points, readings = [], []
+        for v in lattice.v:
+            point, read = self.seen[v.tobytes()]
+            assert read is not None
+            points.append(point)
+            readings.append(read)
+        return gather(self.marginal.coordinates, lattice, points, readings), count
+
+
+def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> Integral:
+    """The same points under another prior of sigma, sds and correlations.
+
+    Raises
+    ------
+    PriorError
+        If the prior of beta is another one.
+    """
+    same = old.kappa == new.kappa and np.array_equal(old.precision, new.precision)
+    if not same or (old.kappa > 0 and not np.array_equal(old.mean, new.mean)):
+        raise PriorError(
+            "reweight keeps the prior of beta (kappa, mean, precision): integrate again for another one."
+        )
+    m = integral.mixture
+    sigma = np.exp(m.log_sigma)
+    ratio = np.zeros(sigma.shape)
+    if old.residual is not None and new.residual is not None:
+        ratio += new.residual.logpdf(sigma) - old.residual.logpdf(sigma)
+    k = 0
+    for before, after in zip(old.groups, new.groups, strict=True):
+        for b, a in zip(before.sds, after.sds, strict=True):
+            absolute = sigma * m.sds[:, k, None]
+            ratio += a.logpdf(absolute) - b.logpdf(absolute)
+            k += 1
+    coordinates = replace(m.coordinates, prior=new)
+    places = np.array(
+        [coordinates.place(v).log_jacobian - m.coordinates.place(v).log_jacobian for v in m.lattice.v]
+    )
+    ratio += places[:, None]
+    with np.errstate(divide="ignore"):
+        joint = np.log(m.within) + ratio
+    top = joint.max(axis=1, keepdims=True)
+    inner = np.exp(joint - top)
+    total = inner.sum(axis=1, keepdims=True)
+    lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
+    mixture = replace(m, coordinates=coordinates, lattice=lattice, within=inner / total)
+    return Integral(mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0)
+
+
+def light(point: Point) -> Point:
+    """A Point without its factor, which is large."""
+    return Point(
+        point.place, point.log_density, point.log_sigma, point.weights, None, None,
+        np.zeros(0), point.shrink, point.t,
+    )  # fmt: skip
+
+
+def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
+    """Where modes are looked for: at the REML estimate, and with all sds small or large."""
+    c = marginal.coordinates
+    small, large = np.zeros(c.size), np.zeros(c.size)
+    small[: c.n_sds], large[: c.n_sds] = -1.0, 1.0
+    return [c.at(estimate(statistics).T), small, large]
+
+
+def integrate(
+    design: Design, statistics: Statistics, prior: Prior | None = None, rel_error: float = 0.01
+) -> Integral:
+    """The posterior of all parameters, random effects and group means [E-TOWER], [E-TOTALVAR].
+
+    Parameters
+    ----------
+    design : Design
+    statistics : Statistics
+    prior : Prior, optional
+        None is the documented default.
+    rel_error : float
+        Largest error of any mean or sd, as a share of the posterior sd.
+
+    Returns
+    -------
+    Integral
+
+    Raises
+    ------
+    BlupbayesError
+        If rel_error is no share, or the lattice would have too many points.
+    IdentifiabilityError, PriorError
+        If the posterior is improper.
+    """
+    if not 0 < rel_error < 1:
+        raise BlupbayesError(f"rel_error={rel_error!r}: it is a share of the posterior sd, such as 0.01.")
+    resolved = read_prior(prior).resolve(design)
+    check_beta(design, resolved)
+    marginal = Marginal(statistics, resolved, FINE_SIGMA if rel_error < 1e-3 else 0.8)
+    modes = find_modes(lambda v: marginal.at(v).log_density, starts(marginal, statistics))
+    reader, plan, total = Reader(marginal, design), first_plan(len(modes.scale), rel_error), 0
+    for _ in range(MAX_ROUNDS):
+        mixture, count = reader.lattice(modes, plan)
+        total += count
+        found = accuracy(mixture)
+        if found.worst <= rel_error:
+            break
+        plan = next_plan(plan, found, rel_error)
+    return Integral(mixture, modes, mixture.lattice.log_total, found, rel_error, total)

@@ -1,0 +1,176 @@
+"""ExactPosterior: the posterior by integration, as users hold it. Thin and frozen; the work is done below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from blupbayes.bayes import reading as read
+from blupbayes.bayes.integrate import Integral, reweighted
+from blupbayes.compare import rows
+from blupbayes.model.design import Design
+from blupbayes.model.prior import Prior, read_prior
+from blupbayes.model.resolved import ResolvedPrior
+from blupbayes.posterior import labels, parameter_rows, spread
+from blupbayes.show.sheet import compose
+from blupbayes.show.summary import paragraph, title
+from blupbayes.show.tables import to_html
+
+__all__ = ["ExactPosterior"]
+
+NEAR = 3.0  # modes so much lower, in units of the log-density, are told
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactPosterior:
+    """Posterior means, sds and quantiles of everything, without draws.
+
+    Parameters
+    ----------
+    design : Design
+        What was asked.
+    prior : ResolvedPrior
+        The prior that was used, defaults filled in, in the units of the data.
+    integral : Integral
+        The lattice and its errors.
+    """
+
+    design: Design
+    prior: ResolvedPrior
+    integral: Integral
+
+    @property
+    def estimator(self) -> str:
+        """Label in tables."""
+        return "integrate"
+
+    @property
+    def n_obs(self) -> int:
+        """Rows in the model."""
+        return self.design.n_obs
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of y, X, Z, weights and offset."""
+        return self.design.hash
+
+    @property
+    def log_marginal_likelihood(self) -> float:
+        """Log of the integral of likelihood times prior; at kappa = 0 with density 1 for beta, and no Bayes factor."""
+        return self.integral.log_marginal_likelihood
+
+    @cached_property
+    def diagnostics(self) -> dict[str, Any]:
+        """What the integral cost, and how far to trust it: error, rel_error, modes, points, factorizations."""
+        i = self.integral
+        return {
+            "error": i.error,
+            "rel_error": i.rel_error,
+            "modes": int(np.sum(i.modes.values > i.modes.values[0] - NEAR)),
+            "points": len(i.mixture.weights),
+            "factorizations": i.n_factorizations,
+            "messages": list(self.messages),
+        }
+
+    @cached_property
+    def messages(self) -> tuple[str, ...]:
+        """What a reader has to know, as sentences."""
+        i, out = self.integral, []
+        if not i.error <= i.rel_error:
+            out.append(
+                f"The integral states an error of {i.error:.1g} posterior sds, more than the {i.rel_error:g} asked "
+                "for. If the prior's tail is so heavy that a mean or sd hardly exists, read the medians and "
+                "intervals or give a prior with a lighter tail; else draw with sample()."
+            )
+        count = int(np.sum(i.modes.values > i.modes.values[0] - NEAR))
+        if count > 1:
+            out.append(
+                f"The posterior of the variances has {count} modes: a mean between them describes neither. Read the "
+                "medians and intervals."
+            )
+        return tuple(out)
+
+    def summary(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Mean, sd, median, equal-tailed interval, and the stated errors of mean and sd.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Level of the interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            mean, sd, median, eti95_lb, eti95_ub, err_mean, err_sd; a row per parameter: beta[Days], sigma,
+            sd_Subject[Days], corr_Subject[Days,Intercept].
+        """
+        return read.parameters(self.integral, self.design, ci_prob)
+
+    def ranef(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Random effects: group, level, term, estimate (posterior mean), posterior_sd, interval, err.
+
+        The mean is the BLUP averaged over what the variances may be [E-TOWER]; the sd holds the averaged
+        prediction-error variance and how much the BLUP itself moves with them [E-TOTALVAR].
+        """
+        return read.ranef(self.integral, self.design, ci_prob)
+
+    def group_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """beta_k + b_jk for coefficients with a fixed column of the same name; columns as in ranef."""
+        return read.group_means(self.integral, self.design, ci_prob)
+
+    def reweight(self, prior: Prior | None = None) -> ExactPosterior:
+        """The posterior under another prior of the sds and correlations, from the same points: milliseconds.
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            kappa, mean and precision must be those of this posterior.
+
+        Raises
+        ------
+        PriorError
+            If the prior of beta is another one: integrate again then.
+        """
+        resolved = read_prior(prior).resolve(self.design)
+        return ExactPosterior(self.design, resolved, reweighted(self.integral, self.prior, resolved))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the foot of a table: how it was found, how well, and from which prior."""
+        d = self.diagnostics
+        prior = "; ".join(f"{name} ~ {text}" for name, text, _ in self.prior.lines())
+        how = f"beta and b in closed form, variances over {d['points']} lattice points, no draws"
+        return (f"{how}; stated error {d['error']:.0e} posterior sds.", f"prior {prior}.", *self.messages)
+
+    def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """The long table of this answer: posterior means, sds and equal-tailed intervals."""
+        found = self.summary(ci_prob).rename(columns={"err_mean": "mcse_mean"})
+        absent = {"mcse_mean": np.nan, "ess_bulk": np.nan, "r_hat": np.nan}
+        effects = (("b", self.ranef(ci_prob)), ("group_mean", self.group_means(ci_prob)))
+        blocks = [
+            *parameter_rows(self.design, found.assign(**absent), self.estimator, ci_prob),
+            *(
+                rows.block(
+                    component,
+                    self.estimator,
+                    **labels(table),
+                    **spread(table.assign(mcse=np.nan, **absent), "posterior_sd", "mcse", ci_prob),
+                )
+                for component, table in effects
+            ),
+        ]
+        return rows.gather(blocks)
+
+    def __repr__(self) -> str:
+        table = self.summary().drop(columns="err_sd")
+        return "\n".join(
+            [title(self.design), *map(paragraph, self.notes[:1]), "", str(self.prior), "",
+             table.to_string(float_format=lambda x: f"{x:.5g}"), *map(paragraph, self.messages)]
+        )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return to_html(compose(self.tidy(), title(self.design), self.notes, max_rows=40))
