@@ -91,6 +91,27 @@ def test_one_way_models_to_six_digits(name):
     )
 
 
+def test_the_quantiles_of_sigma_where_the_reference_is_coarse():
+    """Dyestuff2 by brute force on its sums of squares: the file's nodes of sigma leave 1e-6 of a posterior sd."""
+    frame = bb.load_dataset("dyestuff2")
+    means = frame.groupby("Batch", observed=True)["Yield"].mean().to_numpy()
+    within = float(
+        ((frame["Yield"] - frame.groupby("Batch", observed=True)["Yield"].transform("mean")) ** 2).sum()
+    )
+    between = 5 * float(((means - means.mean()) ** 2).sum())
+    x, u = np.linspace(-3.0, 4.0, 4001), np.linspace(-5.5, 14.0, 1500)
+    density = np.zeros_like(x)
+    for tau, jacobian in zip(np.exp(u - np.exp(-u)), u - np.exp(-u) + np.log1p(np.exp(-u)), strict=True):
+        total = np.exp(2 * x) + 5 * tau**2
+        log = -24 * x - 2.5 * np.log(total) - 0.5 * within * np.exp(-2 * x) - 0.5 * between / total
+        log += jacobian + x - 2 * np.log1p((np.exp(x) / 4) ** 2 / 3) - 2 * np.log1p((tau / 4) ** 2 / 3)
+        density += np.exp(log + 80.0)
+    total = quadrature.cumulative_simpson(density, x=x, initial=0.0)
+    found = case("Dyestuff2-intercept", 1e-6).summary(0.5).loc["sigma", ["eti50_lb", "median", "eti50_ub"]]
+    at = np.interp(np.log(found.to_numpy(dtype=float)), x, total / total[-1])
+    assert at == pytest.approx([0.25, 0.5, 0.75], abs=2e-7)  # linear interpolation costs 1e-7
+
+
 @pytest.mark.parametrize("name", SCHOOLS)
 def test_eight_schools_to_six_digits(name):
     def short(key):
@@ -98,7 +119,7 @@ def test_eight_schools_to_six_digits(name):
         return {"beta": "mu", "sd": "tau"}.get(parts[0], f"b.{parts[2]}" if len(parts) > 2 else key)
 
     moments, quantiles = errors(schools(name, 1e-6), reference(name), short)
-    assert moments < 1e-6 and quantiles < 2e-6
+    assert moments < 1e-6 and quantiles < 1e-6
 
 
 @pytest.mark.parametrize("name", LARGER)
@@ -107,7 +128,7 @@ def test_larger_models_within_what_is_asked(name, rel_error):
     post, truth = case(name, rel_error), reference(name)
     moments, quantiles = errors(post, truth)
     assert moments < rel_error and post.diagnostics["error"] <= rel_error
-    assert quantiles < 2 * rel_error  # the error that is stated is that of means and sds
+    assert quantiles < rel_error
     assert post.log_marginal_likelihood == pytest.approx(
         truth["log_marginal_likelihood_beta_density_1"], abs=rel_error
     )

@@ -71,7 +71,7 @@ class ExactPosterior:
             "error": i.error,
             "rel_error": i.rel_error,
             "modes": int(np.sum(i.modes.values > i.modes.values[0] - NEAR)),
-            "points": len(i.mixture.weights),
+            "points": len(i.mixture.points),
             "factorizations": i.n_factorizations,
             "messages": list(self.messages),
         }

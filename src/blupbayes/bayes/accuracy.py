@@ -18,9 +18,11 @@ __all__ = ["Accuracy", "Plan", "accuracy", "first_plan", "moments", "next_plan"]
 
 Array = NDArray[np.float64]
 
-SPACING = {1: 1.2, 2: 1.4, 3: 1.45}  # in sds of the bell, of the first lattice, by dimension
+COARSEST = 1.5  # spacing in sds of the bell
+MARGIN = 8.0  # bells are not Gaussian: frequencies are kept to rel_error / MARGIN of a Gaussian's
+ON_A_LINE = 0.5  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
 DROP = {1: 9.0, 2: 10.0}
-MANY = 1.5, 11.0  # in more dimensions
+DROP_MANY = 11.0
 HALF = {
     1: 0.5,
     2: 0.25,
@@ -89,11 +91,18 @@ def stated(other: Array, whole: Array, share: float) -> Array:
     return np.where(alive, share * np.maximum(out, USUAL * usual), 0.0)
 
 
-def first_plan(d: int, rel_error: float) -> Plan:
-    """Where to begin, in d dimensions; what a small error certainly needs is not tried without."""
-    spacing, drop = SPACING.get(d, MANY[0]), DROP.get(d, MANY[1])
-    digits = max(0.0, np.log(0.01 / rel_error))
-    return Plan(spacing / (1.0 + 0.1 * digits), drop + digits)
+def first_plan(scale: Array, rel_error: float) -> Plan:
+    """Where to begin, for lattice vectors of one sd each as columns of scale (d, d).
+
+    The spacing lets marginal densities keep the frequencies that a quantile of a bell needs (lattice.turned says which
+    they are); the drop of the log-density leaves out about as much as may be wrong.
+    """
+    d = len(scale)
+    row = np.abs(scale / np.linalg.norm(scale, axis=1, keepdims=True)).max()
+    spacing = np.pi / (row * np.sqrt(2.0 * np.log(MARGIN / rel_error)))
+    if d == 1:
+        spacing *= ON_A_LINE
+    return Plan(min(spacing, COARSEST), DROP.get(d, DROP_MANY) + max(0.0, np.log(0.01 / rel_error)))
 
 
 def next_plan(plan: Plan, found: Accuracy, rel_error: float) -> Plan:

@@ -1,4 +1,12 @@
-"""(beta, b) given one theta, for every sigma at once: what a Point says about coefficients, effects and group means."""
+"""(beta, b) given theta, for every sigma at once: coefficients, random effects and group means as linear quantities.
+
+With t the fixed effects in the coordinates of marginal.py and tau kappa's multiplier, a quantity has
+
+    mean     = base - B (t s lambda / (1 + s lambda)),
+    variance = extra / tau + sigma^2 own + B^2 (sigma^2 / (1 + s lambda)),
+
+s = sigma^2 tau: least squares and BLUPs, drawn to the prior.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.marginal import Marginal, Point
+from blupbayes.mme.statistics import Statistics
 
-__all__ = ["Conditional", "Means", "conditional", "means_of"]
+__all__ = ["Fixed", "Means", "conditional", "means_of"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Conditional:
-    """Q linear quantities given theta: mean = base - B (t sigma^2 lambda / (1 + sigma^2 lambda)),
-
-    variance = extra + sigma^2 own + B^2 (sigma^2 / (1 + sigma^2 lambda)).
-
-    Parameters
-    ----------
-    base, own, extra : array (Q,)
-        Generalised least squares and BLUPs; variance over sigma^2 given beta; variance that the data do not see.
-    B : array (Q, r)
-        How the quantity answers to the fixed effects.
-    """
-
-    base: Array
-    own: Array
-    extra: Array
-    B: Array
 
 
 @dataclass(frozen=True)
@@ -41,6 +29,20 @@ class Means:
 
     beta: NDArray[np.intp]
     b: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed:
+    """What the prior and the data make of beta before any theta.
+
+    ``G`` (p, r): right inverse of R; ``start`` (p,): beta where h = R (beta - m) is 0 or, for X of full rank, where g
+    is; ``h`` (r,): what is to be added to g; ``extra`` (p,): prior variance of what the data do not see.
+    """
+
+    G: Array
+    start: Array
+    h: Array
+    extra: Array
 
 
 def means_of(fixed_names: Sequence[str], groups: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Means:
@@ -63,29 +65,43 @@ def means_of(fixed_names: Sequence[str], groups: Sequence[tuple[Sequence[str], S
     return Means(np.array(left, dtype=np.intp), np.array(right, dtype=np.intp))
 
 
-def conditional(marginal: Marginal, point: Point, means: Means) -> Conditional:
-    """[beta (p), b (level by level, group by group), group means] at one point."""
-    assert point.factor is not None and point.border is not None
-    s, border = marginal.statistics, point.border
-    G, free, h = marginal.whitening
-    r = s.rank
-    m = marginal.prior.mean
-    effects = s.layout.split(border.b[:, r][:, None] - border.b[:, :r] @ border.g[:, None])
-    answers = s.layout.split(border.b[:, :r])
-    b = [x.reshape(-1) for x in effects]
-    own = [np.diagonal(W, axis1=1, axis2=2).reshape(-1) for W in point.factor.W_levels]
-    from_t = [-(Y.reshape(-1, r) @ point.basis) for Y in answers]
-    beta = s.beta_ols + G @ border.g if not free.size else m + G @ (h + border.g)
-    base = np.concatenate([beta, *b])
-    B = np.vstack([G @ point.basis, *from_t])
-    variance = np.concatenate([np.zeros(len(beta)), *own])
-    extra = np.zeros(len(base))
-    if free.size:
-        hidden = free.T @ marginal.prior.precision @ free
-        extra[: len(beta)] = np.diagonal(free @ np.linalg.solve(marginal.prior.kappa * hidden, free.T))
-    return Conditional(
-        np.concatenate([base, base[means.beta] + base[means.b]]),
-        np.concatenate([variance, variance[means.beta] + variance[means.b]]),
-        np.concatenate([extra, extra[means.beta] + extra[means.b]]),
-        np.vstack([B, B[means.beta] + B[means.b]]),
+def conditional(
+    statistics: Statistics, fixed: Fixed, means: Means, basis: Array, g: Array, b: Array, diagonal: Array
+) -> tuple[Array, Array, Array, Array]:
+    """base (m, Q), own (m, Q), extra (m, Q) and B (m, Q, r) of [beta, b level by level, group means].
+
+    Parameters
+    ----------
+    statistics : Statistics
+    fixed : Fixed
+    means : Means
+    basis : array (m, r, r)
+        Whitened fixed effects = basis t.
+    g : array (m, r)
+        Generalised least squares in whitened coordinates.
+    b : array (m, q, r + 1)
+        BLUP map of [Q e], in the layout's order.
+    diagonal : array (m, q)
+        Of W.
+    """
+    r, m = statistics.rank, len(g)
+    order = positions(statistics)
+    effects = (b[:, :, r] - np.einsum("mqr,mr->mq", b[:, :, :r], g))[:, order]
+    beta = fixed.start + (fixed.h + g) @ fixed.G.T
+    base = np.hstack([beta, effects])
+    B = np.concatenate([fixed.G @ basis, -(b[:, order, :r] @ basis)], axis=1)
+    own = np.hstack([np.zeros_like(beta), diagonal[:, order]])
+    extra = np.hstack([np.broadcast_to(fixed.extra, beta.shape), np.zeros((m, len(order)))])
+    left, right = means.beta, means.b
+    return (
+        np.hstack([base, base[:, left] + base[:, right]]),
+        np.hstack([own, own[:, left] + own[:, right]]),
+        np.hstack([extra, extra[:, left] + extra[:, right]]),
+        np.concatenate([B, B[:, left] + B[:, right]], axis=1),
     )
+
+
+def positions(statistics: Statistics) -> NDArray[np.intp]:
+    """Where b, level by level and group by group, stands in the layout's order (q,)."""
+    where = np.arange(statistics.layout.size)[:, None]
+    return np.concatenate([x.reshape(-1) for x in statistics.layout.split(where)])  # type: ignore[arg-type]

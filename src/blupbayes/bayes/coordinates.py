@@ -16,28 +16,30 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.correlation import correlation_matrix, correlation_root, partials
+from blupbayes.bayes.correlation import partials
 from blupbayes.mme.statistics import GroupStatistics
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Coordinates", "Place", "inverse"]
+__all__ = ["Coordinates", "Places", "inverse"]
 
 Array = NDArray[np.float64]
 
+SMALLEST = 0.02  # relative sds below this share of 1/s are raised to it where a climb starts
+
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """The relative covariance of every group at one point.
+class Places:
+    """The relative covariance of every group at m points.
 
-    ``sds`` (K,): relative to sigma, group by group; ``corrs``: one (q, q) per group; ``T``: lower triangular
-    factors (q, q) per group; ``log_jacobian``: of (sds, LKJ-distributed correlations) with respect to v, the LKJ
+    ``sds`` (m, K): relative to sigma, group by group; ``corrs`` and ``T``: (m, q, q) per group, T T' being the
+    covariance over sigma^2; ``log_jacobian`` (m,): of (sds, LKJ-distributed correlations) with respect to v, the LKJ
     density included.
     """
 
     sds: Array
     corrs: tuple[Array, ...]
     T: tuple[Array, ...]
-    log_jacobian: float
+    log_jacobian: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,35 +70,30 @@ class Coordinates:
         """d."""
         return self.n_sds + sum(map(len, self.partials))
 
-    @cached_property
-    def log_beta(self) -> float:
-        """Log of the normalising constants of all partial correlations."""
-        shapes = [a for group in self.partials for _, _, a in group]
-        return sum(math.lgamma(2 * a) - 2 * math.lgamma(a) - (2 * a - 1) * math.log(2) for a in shapes)
-
-    def place(self, v: Array) -> Place:
-        """What the point v (d,) stands for."""
-        sds = self.sds(v[None])[0]
-        log_jacobian = float(np.sum(np.log(sds) + np.log1p(np.exp(-v[: self.n_sds])))) + self.log_beta
+    def places(self, v: Array) -> Places:
+        """What the points v (m, d) stand for."""
+        sds = self.sds(v)
         corrs, factors, k, z = [], [], 0, self.n_sds
         for group, which in zip(self.prior.groups, self.partials, strict=True):
-            q = len(group.names)
-            root = np.eye(q)
-            R = root
-            if which:
-                c = {(i, j): math.tanh(v[z + n]) for n, (i, j, _) in enumerate(which)}
-                log_jacobian += sum(-2 * a * log_cosh(v[z + n]) for n, (_, _, a) in enumerate(which))
-                R = correlation_matrix(c, group.blocks, q)
-                root = correlation_root(R, group.blocks, q)
-            corrs.append(R)
-            factors.append(sds[k : k + q, None] * root)
-            k, z = k + q, z + len(which)
-        return Place(sds, tuple(corrs), tuple(factors), log_jacobian)
+            root = correlation_roots(v[:, z : z + len(which)], which, len(group.names))
+            corrs.append(root @ root.transpose(0, 2, 1))
+            factors.append(sds[:, k : k + len(group.names), None] * root)
+            k, z = k + len(group.names), z + len(which)
+        return Places(sds, tuple(corrs), tuple(factors), self.log_jacobian(v))
 
     def sds(self, v: Array) -> Array:
-        """Relative sds (m, K) of m points v (m, d)."""
+        """Relative sds (m, K) of points v (m, d)."""
         x = v[:, : self.n_sds]
         return np.asarray(self.scale * np.exp(x - np.exp(-x)))
+
+    def log_jacobian(self, v: Array) -> Array:
+        """(m,): see Places; 2 artanh of a partial correlation has density proportional to cosh^-2a."""
+        x, z = v[:, : self.n_sds], v[:, self.n_sds :]
+        a = np.array([shape for group in self.partials for _, _, shape in group])
+        constant = sum(math.lgamma(2 * s) - 2 * math.lgamma(s) - (2 * s - 1) * math.log(2) for s in a)
+        log_cosh = np.abs(z) + np.log1p(np.exp(-2 * np.abs(z))) - math.log(2)
+        sds = np.log(self.scale) + x - np.exp(-x) + np.log1p(np.exp(-x))
+        return np.asarray(sds.sum(axis=1) - 2.0 * (log_cosh @ a if a.size else 0.0) + constant)
 
     def at(self, T: Sequence[Array]) -> Array:
         """v (d,) of relative factors (q, q) per group, kept away from zero sds and correlations of +-1."""
@@ -108,13 +105,20 @@ class Coordinates:
             for i, j, _ in which:
                 rest = math.sqrt(max(1.0 - float(unit[i, :j] @ unit[i, :j]), 1e-12))
                 zs.append(math.atanh(np.clip(unit[i, j] / rest, -0.9, 0.9)))
-        ratio = np.maximum(np.concatenate(sds) / self.scale, 0.02)
+        ratio = np.maximum(np.concatenate(sds) / self.scale, SMALLEST)
         return np.concatenate([inverse(np.log(ratio)), zs])
 
 
-def log_cosh(x: float) -> float:
-    """log cosh x without overflow."""
-    return abs(x) + math.log1p(math.exp(-2 * abs(x))) - math.log(2)
+def correlation_roots(z: Array, which: Sequence[tuple[int, int, float]], q: int) -> Array:
+    """Lower triangular L (m, q, q), L L' the correlation matrices with partial correlations tanh z (m, len(which))."""
+    L = np.zeros((len(z), q, q))
+    rest = np.ones((len(z), q))
+    for n, (i, j, _) in enumerate(which):  # row by row, j rising
+        c = np.tanh(z[:, n])
+        L[:, i, j] = c * rest[:, i]
+        rest[:, i] /= np.cosh(np.minimum(np.abs(z[:, n]), 300.0))  # sqrt(1 - c^2) without its cancellation
+    L[:, range(q), range(q)] = rest
+    return L
 
 
 def inverse(x: Array) -> Array:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.accuracy import Accuracy, Plan, accuracy, first_plan, moments, next_plan
-from blupbayes.bayes.conditional import Conditional, conditional, means_of
+from blupbayes.bayes.conditional import means_of
 from blupbayes.bayes.lattice import Modes, fill, find_modes
-from blupbayes.bayes.marginal import Marginal, Point
-from blupbayes.bayes.mixture import Mixture, gather
+from blupbayes.bayes.marginal import Marginal
+from blupbayes.bayes.mixture import Mixture
+from blupbayes.bayes.points import Points, join
 from blupbayes.bayes.propriety import check_beta
 from blupbayes.errors import BlupbayesError, PriorError
 from blupbayes.mme.fit import estimate
@@ -28,8 +29,12 @@ from blupbayes.model.resolved import ResolvedPrior
 __all__ = ["Integral", "integrate", "reweighted"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
-FINE_SIGMA = 0.4  # step of the sigma nodes, in sds, where more than three digits are asked for
+FINE_SIGMA, COARSE_SIGMA = (
+    0.4,
+    0.8,
+)  # step of the sigma nodes, in sds, where more than three digits are asked for
 MAX_ROUNDS = 12
 
 
@@ -74,44 +79,41 @@ class Integral:
 
 
 class Reader:
-    """Evaluates and remembers: the density where it is asked for, and the conditionals where they matter."""
+    """Evaluates and remembers: log-densities where they are asked for, and whole Points where they matter."""
 
-    def __init__(self, marginal: Marginal, design: Design) -> None:
-        self.marginal = marginal
-        self.means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
-        self.spacing = 0.0
-        self.seen: dict[bytes, tuple[Point, Conditional | None]] = {}
+    def __init__(self, marginal: Marginal, modes: Modes) -> None:
+        self.marginal, self.modes = marginal, modes
+        self.count = 0
+        self.forget(0.0)
 
-    def lattice(self, modes: Modes, plan: Plan) -> tuple[Mixture, int]:
-        """Fill a lattice and read every point of it once; a wider one of the same spacing keeps what it has."""
+    def forget(self, spacing: float) -> None:
+        """Begin another lattice."""
+        self.spacing, self.axes = spacing, spacing * self.modes.scale
+        self.known: dict[tuple[int, ...], float] = {}
+        self.index: list[tuple[int, ...]] = []
+        self.found: list[Points] = []
+
+    def lattice(self, plan: Plan) -> Mixture:
+        """Fill a lattice; a wider one of the same spacing keeps what it has."""
         if plan.spacing != self.spacing:
-            self.spacing, self.seen = plan.spacing, {}
-        top, count = -np.inf, 0
+            self.forget(plan.spacing)
+        lattice = fill(self.evaluate, self.known, self.modes, self.axes, plan.drop)
+        place = {k: n for n, k in enumerate(self.index)}
+        self.found = [join(self.found)]
+        chosen = self.found[0].take(np.array([place[tuple(k)] for k in lattice.index.tolist()]))
+        return Mixture(self.marginal.coordinates, lattice, chosen)
 
-        def density(v: Array) -> float:
-            nonlocal top, count
-            key = v.tobytes()
-            point, read = self.seen.get(key, (None, None))
-            if read is None:
-                fresh = self.marginal.at(v)
-                count += 1
-                top = max(top, fresh.log_density)
-                if fresh.log_density > top - plan.drop:
-                    read = conditional(self.marginal, fresh, self.means)
-                point = light(fresh)
-                self.seen[key] = point, read
-            assert point is not None
-            top = max(top, point.log_density)
-            return point.log_density
-
-        lattice = fill(density, modes, plan.spacing, plan.drop)
-        points, readings = [], []
-        for v in lattice.v:
-            point, read = self.seen[v.tobytes()]
-            assert read is not None
-            points.append(point)
-            readings.append(read)
-        return gather(self.marginal.coordinates, lattice, points, readings), count
+    def evaluate(self, index: Index, floor: float) -> None:
+        """As lattice.fill asks for it."""
+        have = set(self.index)
+        new = [k for k in map(tuple, index.tolist()) if k not in have and self.known.get(k, np.inf) > floor]
+        if not new:
+            return
+        values, parts = self.marginal.points(self.modes.at[0] + np.array(new) @ self.axes.T, floor)
+        self.count += len(new)
+        self.known.update(zip(new, values.tolist(), strict=True))
+        self.index += [k for k, value in zip(new, values, strict=True) if value > floor]
+        self.found += parts
 
 
 def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> Integral:
@@ -127,38 +129,28 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
         raise PriorError(
             "reweight keeps the prior of beta (kappa, mean, precision): integrate again for another one."
         )
-    m = integral.mixture
-    sigma = np.exp(m.log_sigma)
+    m, p = integral.mixture, integral.mixture.points
+    sigma = np.exp(p.log_sigma)
     ratio = np.zeros(sigma.shape)
     if old.residual is not None and new.residual is not None:
         ratio += new.residual.logpdf(sigma) - old.residual.logpdf(sigma)
     k = 0
     for before, after in zip(old.groups, new.groups, strict=True):
         for b, a in zip(before.sds, after.sds, strict=True):
-            absolute = sigma * m.sds[:, k, None]
+            absolute = sigma * p.sds[:, k, None]
             ratio += a.logpdf(absolute) - b.logpdf(absolute)
             k += 1
     coordinates = replace(m.coordinates, prior=new)
-    places = np.array(
-        [coordinates.place(v).log_jacobian - m.coordinates.place(v).log_jacobian for v in m.lattice.v]
-    )
-    ratio += places[:, None]
+    ratio += (coordinates.log_jacobian(p.v) - m.coordinates.log_jacobian(p.v))[:, None]
     with np.errstate(divide="ignore"):
-        joint = np.log(m.within) + ratio
+        joint = np.log(p.within) + ratio
     top = joint.max(axis=1, keepdims=True)
     inner = np.exp(joint - top)
     total = inner.sum(axis=1, keepdims=True)
     lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
-    mixture = replace(m, coordinates=coordinates, lattice=lattice, within=inner / total)
+    points = replace(p, log_density=lattice.log_density, within=inner / total)
+    mixture = Mixture(coordinates, lattice, points)
     return Integral(mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0)
-
-
-def light(point: Point) -> Point:
-    """A Point without its factor, which is large."""
-    return Point(
-        point.place, point.log_density, point.log_sigma, point.weights, None, None,
-        np.zeros(0), point.shrink, point.t,
-    )  # fmt: skip
 
 
 def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
@@ -198,14 +190,14 @@ def integrate(
         raise BlupbayesError(f"rel_error={rel_error!r}: it is a share of the posterior sd, such as 0.01.")
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
-    marginal = Marginal(statistics, resolved, FINE_SIGMA if rel_error < 1e-3 else 0.8)
-    modes = find_modes(lambda v: marginal.at(v).log_density, starts(marginal, statistics))
-    reader, plan, total = Reader(marginal, design), first_plan(len(modes.scale), rel_error), 0
+    means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
+    marginal = Marginal(statistics, resolved, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
+    modes = find_modes(marginal.log_density, starts(marginal, statistics))
+    reader, plan = Reader(marginal, modes), first_plan(modes.scale, rel_error)
     for _ in range(MAX_ROUNDS):
-        mixture, count = reader.lattice(modes, plan)
-        total += count
+        mixture = reader.lattice(plan)
         found = accuracy(mixture)
         if found.worst <= rel_error:
             break
         plan = next_plan(plan, found, rel_error)
-    return Integral(mixture, modes, mixture.lattice.log_total, found, rel_error, total)
+    return Integral(mixture, modes, mixture.lattice.log_total, found, rel_error, reader.count)

@@ -18,12 +18,16 @@ from blupbayes.errors import BlupbayesError
 __all__ = ["Lattice", "Modes", "fill", "find_modes"]
 
 Array = NDArray[np.float64]
-LogDensity = Callable[[Array], float]
+Index = NDArray[np.intp]
+LogDensity = Callable[[Array], Array]
 
 STEP = 1e-2  # of the finite differences at a mode; the bells are about 1 wide
 FLATTEST = 0.05  # curvature below this is taken as this
 SAME = 0.5  # modes nearer than this are one, in sds of the bell
 ENOUGH = 1e-3  # twice the height that a climb may leave below the top
+LOW = 12.0  # modes so much lower do not narrow the spacing
+HALVINGS = 0.5 ** np.array([0, 1, 2, 4, 7])  # of a step, all tried at once
+TURNS = 1000  # orthogonal matrices that are tried
 MAX_POINTS = 400_000
 
 
@@ -40,12 +44,11 @@ class Modes:
 class Lattice:
     """Points of a lattice with the log-density ``drop`` or less below the highest.
 
-    ``index`` (m, d) integers; ``v`` (m, d); ``log_density`` (m,); ``log_cell``: log volume of a cell;
-    ``axes`` (d, d): columns are the lattice vectors; ``drop``.
+    ``index`` (m, d) integers; ``log_density`` (m,); ``log_cell``: log volume of a cell; ``axes`` (d, d): columns are
+    the lattice vectors; ``drop``.
     """
 
-    index: NDArray[np.intp]
-    v: Array
+    index: Index
     log_density: Array
     log_cell: float
     axes: Array
@@ -68,40 +71,42 @@ class Lattice:
         return top + float(np.log(np.sum(np.exp(self.log_density - top)))) + self.log_cell
 
 
-def hessian(f: LogDensity, v: Array) -> Array:
-    """-d2f at v (d, d) by central differences."""
-    d, f0 = len(v), f(v)
+def curvature(f: LogDensity, v: Array) -> tuple[float, Array, Array]:
+    """f, df (d,) and -d2f (d, d) at v (d,), by central differences, all in one call."""
+    d = len(v)
     E = STEP * np.eye(d)
-    H = np.zeros((d, d))
-    for i in range(d):
-        H[i, i] = -(f(v + E[i]) - 2 * f0 + f(v - E[i])) / STEP**2
-        for j in range(i):
-            mixed = f(v + E[i] + E[j]) - f(v + E[i] - E[j]) - f(v - E[i] + E[j]) + f(v - E[i] - E[j])
-            H[i, j] = H[j, i] = -mixed / (4 * STEP**2)
-    return H
+    i, j = np.tril_indices(d, -1)
+    crossed = [E[i] + E[j], E[i] - E[j], E[j] - E[i], -E[i] - E[j]]
+    values = f(v + np.vstack([np.zeros((1, d)), E, -E, *crossed]))
+    f0, up, down = values[0], values[1 : d + 1], values[d + 1 : 2 * d + 1]
+    H = np.diag(-(up - 2.0 * f0 + down) / STEP**2)
+    pp, pm, mp, mm = values[2 * d + 1 :].reshape(4, -1)
+    H[i, j] = H[j, i] = -(pp - pm - mp + mm) / (4.0 * STEP**2)
+    return float(f0), (up - down) / (2.0 * STEP), H
 
 
 def gradient(f: LogDensity, v: Array) -> Array:
     """df at v (d,) by central differences."""
-    return np.array([(f(v + e) - f(v - e)) / (2 * STEP) for e in STEP * np.eye(len(v))])
+    E = STEP * np.eye(len(v))
+    values = f(v + np.vstack([E, -E]))
+    return np.asarray((values[: len(v)] - values[len(v) :]) / (2.0 * STEP))
 
 
-def climb(f: LogDensity, v: Array, H: Array | None = None) -> tuple[Array, float]:
-    """A maximum of f near v, and its height, by quasi-Newton steps no longer than 1; H: -d2f to begin with."""
-    here, f0, g = v, f(v), gradient(f, v)
-    values, vectors = np.linalg.eigh(hessian(f, v) if H is None else H)
+def climb(f: LogDensity, v: Array) -> tuple[Array, float]:
+    """A maximum of f near v (d,), and its height, by quasi-Newton steps no longer than 1."""
+    f0, g, H = curvature(f, v)
+    values, vectors = np.linalg.eigh(H)
     C = (vectors / np.maximum(np.abs(values), FLATTEST)) @ vectors.T
+    here = v
     for _ in range(60):
         step = C @ g
         step /= max(1.0, float(np.linalg.norm(step)))
-        for _ in range(12):
-            there = f(here + step)
-            if there > f0:
-                break
-            step = step / 2
-        if not there > f0 or float(g @ C @ g) < ENOUGH:
+        there = f(here + np.outer(HALVINGS, step))
+        better = np.flatnonzero(there > f0)
+        if not better.size or float(g @ C @ g) < ENOUGH:
             break
-        here, f0, before = here + step, there, g
+        step = HALVINGS[better[0]] * step
+        here, f0, before = here + step, float(there[better[0]]), g
         g = gradient(f, here)
         C = learned(C, step, before - g)
     return here, f0
@@ -126,39 +131,56 @@ def find_modes(f: LogDensity, starts: Iterable[Array]) -> Modes:
     """
     found: list[tuple[float, Array, Array]] = []
     for start in starts:
-        if not np.isfinite(f(start)):
+        if not np.isfinite(f(start[None])[0]):
             continue
-        v, height = climb(f, start, found[0][2] if found else None)
+        v, height = climb(f, start)
         near = [math.sqrt(max(float((v - w) @ K @ (v - w)), 0.0)) for _, w, K in found]
         if min(near, default=np.inf) > SAME:
-            values, vectors = np.linalg.eigh(hessian(f, v))
+            values, vectors = np.linalg.eigh(curvature(f, v)[2])
             found.append((height, v, (vectors * np.maximum(values, FLATTEST)) @ vectors.T))
     if not found:
         raise BlupbayesError("The posterior density has no value at any start: check the prior and the data.")
     found.sort(key=lambda mode: -mode[0])
-    close = [H for value, _, H in found if value > found[0][0] - 12.0]
+    close = [H for value, _, H in found if value > found[0][0] - LOW]
     H = np.sum(close, axis=0)  # spacing that suits the narrowest in every direction
-    scale = np.linalg.cholesky(np.linalg.inv(H)) @ turned(len(H))
+    scale = turned(np.linalg.cholesky(np.linalg.inv(H)))
     return Modes(np.array([v for _, v, _ in found]), np.array([value for value, _, _ in found]), scale)
 
 
-def turned(d: int) -> Array:
-    """An orthogonal matrix (d, d), so that no parameter lies along a lattice vector: cosines of many angles."""
-    k = np.arange(d)
-    C = np.cos(np.pi * (k + 0.5) * k[:, None] / d)
-    return np.asarray(C / np.linalg.norm(C, axis=1, keepdims=True))
+def turned(root: Array) -> Array:
+    """root (d, d) turned so that its rows, the parameters, lie as far from the lattice vectors as can be found.
+
+    Marginal densities are read off the points' projections on a parameter. Their bandwidth is pi over the largest
+    entry of its row (the width of the dual lattice's Voronoi cell in that direction), so large entries are made small.
+    """
+    rng = np.random.default_rng(0)
+    d = len(root)
+    Q = np.linalg.qr(rng.standard_normal((TURNS, d, d)))[0]
+    unit = root / np.linalg.norm(root, axis=1, keepdims=True)
+    best = np.abs(unit @ Q).max(axis=(1, 2)).argmin()
+    return np.asarray(root @ Q[best])
 
 
-def fill(f: LogDensity, modes: Modes, spacing: float, drop: float) -> Lattice:
-    """Evaluate f from the modes outward, as far as it is at most ``drop`` below its maximum.
+def fill(
+    evaluate: Callable[[Index, float], None],
+    known: dict[tuple[int, ...], float],
+    modes: Modes,
+    axes: Array,
+    drop: float,
+) -> Lattice:
+    """Evaluate from the modes outward, wave by wave, as far as the density is at most ``drop`` below its maximum.
 
     Parameters
     ----------
-    f : callable
-        v (d,) -> log-density.
+    evaluate : callable
+        (index (k, d), floor) -> None: enters the log-density of new points into `known`; points above the floor
+        will be wanted.
+    known : dict
+        index -> log-density.
     modes : Modes
-    spacing : float
-        In sds of the bell.
+        Their first is the origin.
+    axes : array (d, d)
+        Columns are the lattice vectors.
     drop : float
         In units of the log-density.
 
@@ -167,30 +189,24 @@ def fill(f: LogDensity, modes: Modes, spacing: float, drop: float) -> Lattice:
     BlupbayesError
         If more than MAX_POINTS points would be needed.
     """
-    axes = spacing * modes.scale
-    origin, d = modes.at[0], len(modes.scale)
-    neighbours = np.vstack([np.eye(d, dtype=int), -np.eye(d, dtype=int)])
-    todo = {tuple(np.round(np.linalg.solve(axes, v - origin)).astype(int).tolist()) for v in modes.at}
-    seen: dict[tuple[int, ...], tuple[Array, float]] = {}
+    d = len(axes)
+    neighbours = np.vstack([np.eye(d, dtype=np.intp), -np.eye(d, dtype=np.intp)])
+    first = np.round(np.linalg.solve(axes, (modes.at - modes.at[0]).T)).astype(np.intp).T
+    todo = {tuple(k) for k in first.tolist()}
+    seen: set[tuple[int, ...]] = set()
     top = float(modes.values[0])
     while todo:
-        k = todo.pop()
-        v = origin + axes @ np.array(k)
-        value = f(v)
-        seen[k] = v, value
-        top = max(top, value)
-        if value > top - drop:
-            near = map(tuple, (np.array(k) + neighbours).tolist())
-            todo.update(n for n in near if n not in seen)
+        evaluate(np.array(sorted(todo), dtype=np.intp), top - drop)
+        seen |= todo
+        top = max(top, *(known[k] for k in todo))
+        inside = [k for k in todo if known[k] > top - drop]
         if len(seen) > MAX_POINTS:
             raise BlupbayesError(
                 f"The posterior of {d} variance parameters needs more than {MAX_POINTS} lattice points at this "
                 "accuracy. Ask for a larger rel_error, or draw with sample()."
             )
-    index, (v_all, values) = (
-        np.array(list(seen), dtype=np.intp),
-        map(np.array, zip(*seen.values(), strict=True)),
-    )
-    kept = values > values.max() - drop
-    log_cell = float(np.linalg.slogdet(axes)[1])
-    return Lattice(index[kept], v_all[kept], values[kept], log_cell, axes, drop)
+        around = (np.array(inside, dtype=np.intp).reshape(-1, 1, d) + neighbours).reshape(-1, d)
+        todo = {tuple(k) for k in around.tolist()} - seen
+    kept = sorted(k for k in seen if known[k] > top - drop)
+    values = np.array([known[k] for k in kept])
+    return Lattice(np.array(kept, dtype=np.intp), values, float(np.linalg.slogdet(axes)[1]), axes, drop)

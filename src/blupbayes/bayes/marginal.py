@@ -1,68 +1,60 @@
-"""The posterior of (theta, sigma) with beta and b integrated out, and of (beta, b) given them.
+"""The posterior of (theta, sigma) with beta and b integrated out, and of (beta, b) given them, at many points.
 
 At one theta a factor is computed once; sigma then costs arithmetic on an array. In coordinates t of the fixed
 effects in which both Q'V0^-1 Q and the prior precision are diagonal, with eigenvalues lambda of the second,
 
     t | theta, sigma ~ N(t_gls / (1 + sigma^2 lambda), sigma^2 / (1 + sigma^2 lambda)),
 
-and lambda = 0 throughout is the flat prior, kappa = 0: REML times the prior [E-REML], else [E-EVIDENCE].
+and lambda = 0 throughout is the flat prior, kappa = 0: REML times the prior [E-REML], else [E-EVIDENCE]. A Student-t
+prior of beta is a Gaussian one whose kappa is multiplied by a gamma distributed tau: one more dimension of nodes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.coordinates import Coordinates, Place
-from blupbayes.errors import DataError
-from blupbayes.mme.criterion import LOG_2PI, Border, read_border
-from blupbayes.mme.factor import Factor, factorize
+from blupbayes.bayes.conditional import Fixed, Means, conditional
+from blupbayes.bayes.coordinates import Coordinates, Places
+from blupbayes.bayes.points import Points
+from blupbayes.errors import DataError, IdentifiabilityError
+from blupbayes.mme.criterion import EXACT, LOG_2PI
 from blupbayes.mme.gaussian import null_split
+from blupbayes.mme.many import Many, eliminate_many
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Marginal", "Point"]
+__all__ = ["Marginal"]
 
 Array = NDArray[np.float64]
 
-MAX_LOOKS = 20
 DROP = 32.0  # nodes of sigma are kept where the log-density is less than this below its maximum
+PEAK = 0.1 * DROP  # how far nodes beside the highest may lie below it
+MAX_LOOKS = 20
+FINE, CUT, PEAKED = "fine", "cut", "peaked"
+FARTHEST = 200.0  # coordinates beyond this are not looked at: sds of exp(+-200)
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
-    """One theta: the density integrated over sigma, and what is needed of (beta, b) there.
+class Slices:
+    """Fixed effects at m points: S and the prior made diagonal at once.
 
-    Parameters
-    ----------
-    place : Place
-        The relative covariances.
-    log_density : float
-        log p(v, y), sigma integrated out; -inf where the equations have no solution in double precision.
-    log_sigma : array (S,)
-        Equally spaced nodes.
-    weights : array (S,)
-        Posterior probabilities of the nodes given theta.
+    ``g`` (m, r) and ``r2`` (m,): generalised least squares; ``basis`` (m, r, r): h = basis t; ``shrink`` (m, r):
+    lambda; ``t`` (m, r): t_gls; ``log_det`` (m,): log|S|.
     """
 
-    place: Place
-    log_density: float
-    log_sigma: Array
-    weights: Array
-    factor: Factor | None
-    border: Border | None
+    g: Array
+    r2: Array
     basis: Array
     shrink: Array
     t: Array
-
-    @property
-    def spacing(self) -> float:
-        """Of the nodes of log sigma; 0 where sigma is known."""
-        return float(self.log_sigma[1] - self.log_sigma[0]) if len(self.log_sigma) > 1 else 0.0
+    log_det: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +63,7 @@ class Marginal:
 
     statistics: Statistics
     prior: ResolvedPrior
+    means: Means
     step: float = 0.8
 
     @cached_property
@@ -78,77 +71,161 @@ class Marginal:
         """The unconstrained coordinates."""
         return Coordinates(self.statistics.groups, self.prior)
 
+    def log_density(self, v: Array) -> Array:
+        """log p(v, y) at points v (m, d): log-likelihood times prior, (beta, b, sigma) integrated out; (m,)."""
+        return np.concatenate([values for values, _ in self.read(v, np.inf)])
+
+    def points(self, v: Array, floor: float) -> tuple[Array, list[Points]]:
+        """The same, and all that is known of the points above a floor."""
+        values, found = zip(*self.read(v, floor), strict=True)
+        return np.concatenate(values), [p for p in found if p is not None]
+
+    def read(self, v: Array, floor: float) -> list[tuple[Array, Points | None]]:
+        """Factor at every v (m, d), some at a time, and integrate over sigma."""
+        places = self.coordinates.places(np.clip(v, -FARTHEST, FARTHEST))
+        parts = eliminate_many(self.statistics, places.T)
+        return [self.part(v[which], some(places, which), many, floor) for which, many in parts]
+
+    def part(self, v: Array, places: Places, many: Many, floor: float) -> tuple[Array, Points | None]:
+        """One portion of `read`."""
+        at = self.slices(many)
+        log_sigma, tau, spacing, values = self.nodes(places, at)
+        top = values.max(axis=1)
+        height = np.where(np.isfinite(top), top, 0.0)
+        inner = np.exp(values - height[:, None])
+        total = inner.sum(axis=1)
+        with np.errstate(divide="ignore"):
+            log_density = np.log(total) + height + np.log(np.where(spacing > 0, spacing, 1.0))
+        log_density = log_density + self.constant(many, at) + places.log_jacobian
+        log_density[~np.isfinite(log_density) | (np.abs(v).max(axis=1) > FARTHEST)] = -np.inf
+        kept = np.flatnonzero(log_density > floor)
+        if not kept.size:
+            return log_density, None
+        b, own = many.effects(kept)
+        linear = conditional(self.statistics, self.fixed, self.means, at.basis[kept], at.g[kept], b, own)
+        corrs = tuple(R[kept] for R in places.corrs)
+        return log_density, Points(
+            v[kept], log_density[kept], log_sigma[kept], inner[kept] / total[kept, None], tau[kept], spacing[kept],
+            places.sds[kept], corrs, at.shrink[kept], at.t[kept], *linear,
+        )  # fmt: skip
+
+    def slices(self, many: Many) -> Slices:
+        """Read the borders [E-GLS], [E-PLS]."""
+        r, root = self.statistics.rank, many.root
+        ok = np.isfinite(root).all(axis=(1, 2)) & (
+            np.abs(np.diagonal(root, axis1=1, axis2=2)[:, :r]) > 0
+        ).all(1)
+        U = np.where(ok[:, None, None], root[:, :r, :r], np.eye(r))
+        basis = np.linalg.inv(U)
+        g = np.einsum("mrs,ms->mr", basis, np.where(ok[:, None], root[:, :r, r], 0.0))
+        r2 = np.where(ok, root[:, r, r] ** 2, np.nan)
+        if self.statistics.sigma is None and np.any(r2 == 0.0):
+            raise DataError(EXACT)
+        log_det = 2.0 * np.log(np.abs(np.diagonal(U, axis1=1, axis2=2))).sum(axis=1)
+        shrink, whole = np.zeros(g.shape), self.h + g
+        if self.informed:
+            inside = basis.transpose(0, 2, 1) @ self.precision @ basis
+            shrink, V = np.linalg.eigh(inside)
+            shrink, basis = np.maximum(shrink, 0.0), basis @ V
+        t = np.linalg.solve(basis, whole[:, :, None])[:, :, 0]
+        return Slices(g, r2, basis, shrink, t, log_det)
+
+    @property
+    def informed(self) -> bool:
+        """Whether beta has a prior that is not flat."""
+        return self.prior.kappa > 0 and self.statistics.rank > 0
+
     @cached_property
-    def whitening(self) -> tuple[Array, Array, Array]:
-        """G (p, r), a basis of the null space of R, and h_ols = R (beta_ols - m) (r,)."""
-        s = self.statistics
-        G, free = null_split(s.R)
-        return G, free, np.asarray(s.R @ (s.beta_ols - self.prior.mean))
+    def split(self) -> tuple[Array, Array]:
+        """G (p, r) and a basis (p, p - r) of what the data do not see of beta."""
+        return null_split(self.statistics.R)
+
+    @cached_property
+    def h(self) -> Array:
+        """R (beta_ols - m) (r,)."""
+        return np.asarray(self.statistics.R @ (self.statistics.beta_ols - self.prior.mean))
 
     @cached_property
     def precision(self) -> Array:
-        """Prior precision (r, r) of h = R (beta - m)."""
-        r = self.statistics.rank
-        if self.prior.kappa == 0:
-            return np.zeros((r, r))
-        variance = self.statistics.R @ np.linalg.solve(self.prior.precision, self.statistics.R.T)
-        return np.asarray(self.prior.kappa * np.linalg.inv(variance))
+        """Prior precision (r, r) of h = R (beta - m), what the data do not see integrated out."""
+        G, free = self.split
+        P = self.prior.kappa * self.prior.precision
+        inside = G.T @ P @ G
+        if free.size:
+            inside = inside - G.T @ P @ free @ np.linalg.solve(self.hidden, free.T @ P @ G)
+        return 0.5 * (inside + inside.T)
 
-    def at(self, v: Array) -> Point:
-        """Factor once at v (d,), then integrate over sigma."""
-        place = self.coordinates.place(v)
-        try:
-            factor = factorize(self.statistics, place.T)
-            border = read_border(self.statistics, factor)
-        except (DataError, np.linalg.LinAlgError):
-            empty = np.zeros(0)
-            return Point(place, -np.inf, empty, empty, None, None, empty, empty, empty)
-        U, shrink, t = self.diagonal(border)
-        constant = self.constant(factor, border)
-        x, values = self.nodes(place, border, shrink, t)
-        top = values.max()
-        if not np.isfinite(top):  # the priors exclude every sigma that goes with these relative sds
-            empty = np.zeros(0)
-            return Point(place, -np.inf, empty, empty, None, None, empty, empty, empty)
-        w = np.exp(values - top)
-        width = x[1] - x[0] if len(x) > 1 else 1.0
-        log_density = constant + place.log_jacobian + float(top + np.log(w.sum() * width))
-        return Point(place, log_density, x, w / w.sum(), factor, border, U, shrink, t)
+    @cached_property
+    def hidden(self) -> Array:
+        """Prior precision (p - r, p - r) of what the data do not see of beta."""
+        free = self.split[1]
+        K = self.prior.kappa * free.T @ self.prior.precision @ free
+        if np.linalg.eigvalsh(K)[0] <= 1e-12 * np.abs(self.prior.kappa * self.prior.precision).max():
+            raise IdentifiabilityError(
+                "Columns of X are linearly dependent and the prior of beta leaves a combination of them flat, so its "
+                "posterior is improper. Leave a column out of the formula, or give P full rank."
+            )
+        return np.asarray(K)
 
-    def diagonal(self, border: Border) -> tuple[Array, Array, Array]:
-        """L^-T U (r, r), lambda (r,) and t_gls (r,)."""
-        h = self.whitening[2]
-        if self.prior.kappa == 0 or not len(h):
-            basis = border.L_inv.T
-            return basis, np.zeros(len(h)), np.linalg.solve(basis, border.g + h)
-        shrink, U = np.linalg.eigh(border.L_inv @ self.precision @ border.L_inv.T)
-        basis = border.L_inv.T @ U
-        return basis, np.maximum(shrink, 0.0), np.linalg.solve(basis, border.g + h)
+    @cached_property
+    def fixed(self) -> Fixed:
+        """beta before any theta; at kappa = 0 NaN where a column is aliased."""
+        s, m = self.statistics, self.prior.mean
+        G, free = self.split
+        nothing = np.zeros(len(s.fixed_names))
+        if not free.size:
+            return Fixed(G, s.beta_ols, np.zeros(s.rank), nothing)
+        if self.informed:
+            return Fixed(G, m, self.h, np.diagonal(free @ np.linalg.solve(self.hidden, free.T)))
+        G = np.zeros_like(G)
+        G[s.kept] = np.linalg.inv(s.R[:, s.kept])
+        start = np.where(np.isin(np.arange(len(nothing)), s.kept), s.beta_ols, np.nan)
+        return Fixed(G, start, np.zeros(s.rank), nothing)
 
-    def constant(self, factor: Factor, border: Border) -> float:
-        """What does not depend on sigma."""
+    @cached_property
+    def stiffness(self) -> tuple[int, float]:
+        """Rank of the prior precision, and log of its determinant there less that of dbeta/dh."""
         s = self.statistics
-        value = factor.log_det - s.log_weights
-        if self.prior.kappa == 0:
-            return float(-0.5 * (value + border.log_det + 2.0 * s.log_det_R))
-        return float(-0.5 * (value + border.log_det - np.linalg.slogdet(self.precision)[1]))
+        full = s.rank == len(s.fixed_names)
+        values = np.linalg.eigvalsh(self.prior.kappa * self.prior.precision if full else self.precision)
+        alive = values > 1e-12 * max(values.max(initial=0.0), 1e-300)
+        return int(alive.sum()), float(np.log(values[alive]).sum()) - (2.0 * s.log_det_R if full else 0.0)
 
-    def along_sigma(self, x: Array, place: Place, border: Border, shrink: Array, t: Array) -> Array:
-        """Log-density (S,) in log sigma at x (S,), priors of sigma and of the sds included."""
-        s, n = self.statistics, self.statistics.n_obs
+    def constant(self, many: Many, at: Slices) -> Array:
+        """What does not depend on sigma (m,)."""
+        value = many.log_det - self.statistics.log_weights + at.log_det
+        if self.informed:
+            return -0.5 * (value - self.stiffness[1])
+        return -0.5 * (value + 2.0 * self.statistics.log_det_R)
+
+    def along_sigma(self, x: Array, tau: Array, places: Places, at: Slices) -> Array:
+        """Log-density (m, S) in log sigma at x (m, S), priors of sigma, of the sds and of tau included."""
+        s = self.statistics
         sigma, s2 = np.exp(x), np.exp(2.0 * x)
-        rows = n - s.rank if self.prior.kappa == 0 else n
-        out = -0.5 * rows * (LOG_2PI + 2.0 * x) - 0.5 * border.r2 / s2
-        if self.prior.kappa > 0:
-            scaled = s2[:, None] * shrink
-            out -= 0.5 * np.sum(np.log1p(scaled) - 2.0 * x[:, None], axis=1)
-            out -= 0.5 * np.sum(shrink * t**2 / (1.0 + scaled), axis=1)
+        stiff = self.stiffness[0] if self.informed else 0
+        out = (
+            -0.5 * (s.n_obs - s.rank) * (LOG_2PI + 2.0 * x)
+            - 0.5 * at.r2[:, None] / s2
+            - 0.5 * stiff * LOG_2PI
+        )
+        if self.informed:
+            out = out + 0.5 * stiff * np.log(tau)
+            for shrink, t in zip(at.shrink.T[:, :, None], at.t.T[:, :, None], strict=True):
+                out -= 0.5 * (np.log1p(s2 * tau * shrink) + tau * shrink * t**2 / (1.0 + s2 * tau * shrink))
+            if np.isfinite(self.nu):
+                half = 0.5 * self.nu
+                out = out + half * np.log(half * tau) - half * tau - math.lgamma(half)
         residual, sds = self.priors
         if residual is not None:
             out = out + residual(sigma) + x
-        for prior, relative in zip(sds, place.sds, strict=True):
+        for prior, relative in zip(sds, places.sds.T[:, :, None], strict=True):
             out = out + prior(sigma * relative) + x
-        return out
+        return np.where(np.isnan(out), -np.inf, out)
+
+    @property
+    def nu(self) -> float:
+        """Degrees of freedom of beta's prior; inf is Gaussian."""
+        return float(getattr(self.prior, "nu", np.inf))
 
     @cached_property
     def priors(self) -> tuple[Callable[[Array], Array] | None, tuple[Callable[[Array], Array], ...]]:
@@ -156,6 +233,15 @@ class Marginal:
         residual = self.prior.residual
         sds = tuple(d.inside for g in self.prior.groups for d in g.sds)
         return None if residual is None else residual.inside, sds
+
+    @cached_property
+    def taus(self) -> tuple[Array, float]:
+        """Nodes of tau and the spacing of their logs."""
+        if not (self.informed and np.isfinite(self.nu)):
+            return np.ones(1), 1.0
+        width = self.step * math.sqrt(2.0 / self.nu)
+        low, high = 2.0 * DROP / self.nu, math.log1p(2.0 * DROP / self.nu) + 1.0
+        return np.exp(np.arange(-low, high, width)), width
 
     @cached_property
     def reach(self) -> tuple[float, float]:
@@ -168,27 +254,93 @@ class Marginal:
         low, high = (a[min(np.searchsorted(dof * x, DROP + 1.0), len(a) - 1)] for x in (down, up))
         return float(low), float(high)
 
-    def nodes(self, place: Place, border: Border, shrink: Array, t: Array) -> tuple[Array, Array]:
-        """Equally spaced log sigma (S,) that hold the whole mass, and the log-density there."""
-        s = self.statistics
+    def nodes(self, places: Places, at: Slices) -> tuple[Array, Array, Array, Array]:
+        """Equally spaced log sigma (m, S) that hold the whole mass, tau there, their spacing (m,), and the density."""
+        s, m = self.statistics, len(at.r2)
+        taus, tau_width = self.taus
         if s.sigma is not None:
-            x = np.array([np.log(s.sigma)])
-            return x, self.along_sigma(x, place, border, shrink, t)
+            x = np.full((m, len(taus)), np.log(s.sigma))
+            tau = np.broadcast_to(taus, x.shape)
+            return x, tau, np.zeros(m), self.along_sigma(x, tau, places, at) + np.log(tau_width)
         dof = max(s.n_obs - s.rank, 1)
-        centre, width = 0.5 * np.log(max(border.r2, 1e-300) / dof), self.step / np.sqrt(2.0 * dof)
         low, high = self.reach
+        width = self.step / math.sqrt(2.0 * dof)
+        centre = 0.5 * np.log(np.maximum(np.where(at.r2 > 0, at.r2, 1.0), 1e-300) / dof)
+        x = centre[:, None] + np.arange(-low, high + width, width)
+        values = self.on_mesh(x, places, at)
+        spacing = np.full(m, width)
+        bad = np.flatnonzero(~np.array([verdict(profile) == FINE for profile in values.max(axis=2)]))
+        if bad.size:
+            looked = [
+                self.searched(centre[i], low, high, width, one(places, i), one(at, i)) for i in bad.tolist()
+            ]
+            S = max(x.shape[1], *(len(found) for found, _, _ in looked))
+            x, values = grown(x, S), grown(values, S)
+            for i, (found, there, step) in zip(bad, looked, strict=True):
+                x[i], values[i], spacing[i] = grown(found[None], S)[0], grown(there[None], S)[0], step
+        kept = (values > values.max(axis=(1, 2), keepdims=True) - DROP).any(axis=(0, 2))
+        x, values = x[:, kept], values[:, kept]
+        tau = np.broadcast_to(taus, values.shape)
+        x = np.broadcast_to(x[:, :, None], values.shape)
+        return x.reshape(m, -1), tau.reshape(m, -1), spacing, values.reshape(m, -1) + np.log(tau_width)
+
+    def on_mesh(self, x: Array, places: Places, at: Slices) -> Array:
+        """Log-density (m, S, L) at sigma nodes (m, S) and the L nodes of tau."""
+        taus, _ = self.taus
+        shape = (*x.shape, len(taus))
+        wide, tau = (np.broadcast_to(y, shape).reshape(len(x), -1) for y in (x[:, :, None], taus))
+        return self.along_sigma(wide, tau, places, at).reshape(shape)
+
+    def searched(
+        self, centre: float, low: float, high: float, width: float, place: Places, at: Slices
+    ) -> tuple[Array, Array, float]:
+        """Nodes (S,), density (S, L) and spacing of one point whose prior moves the mass or narrows it."""
         for _ in range(MAX_LOOKS):
             x = np.arange(centre - low, centre + high + width, width)
-            values = self.along_sigma(x, place, border, shrink, t)
-            floor = values.max() - DROP
-            best = int(values.argmax())
-            beside = values[max(best - 1, 0) : best + 2].min()
-            if values[0] < floor and values[-1] < floor and beside > floor + 0.9 * DROP:
-                break
-            if beside <= floor + 0.9 * DROP:  # a peak between the nodes: a prior that knows more than the data
-                centre, low, high, width = x[best], 8 * width, 8 * width, width / 4
+            values = self.on_mesh(x[None], place, at)[0]
+            profile = values.max(axis=1)
+            found = verdict(profile)
+            if found == PEAKED:
+                centre, low, high, width = x[profile.argmax()], 8 * width, 8 * width, width / 4
+            elif found == CUT:
+                floor = profile.max() - DROP
+                low, high = (
+                    (2 * low if profile[0] > floor else low),
+                    (2 * high if profile[-1] > floor else high),
+                )
             else:
-                low, high = (2 * low if values[0] > floor else low), (2 * high if values[-1] > floor else high)
-        inside = np.flatnonzero(values > floor)
-        kept = slice(inside[0], inside[-1] + 1) if inside.size else slice(None)
-        return x[kept], values[kept]
+                break
+        return x, values, width
+
+
+def verdict(profile: Array) -> str:
+    """Whether nodes with this log-density (S,) hold the mass, cut it off, or hardly see its peak."""
+    best, top = int(profile.argmax()), profile.max()
+    if not np.isfinite(top):
+        return FINE  # no density at all: nothing to look for
+    if profile[max(best - 1, 0) : best + 2].min() < top - PEAK:
+        return PEAKED
+    return CUT if max(profile[0], profile[-1]) > top - DROP else FINE
+
+
+def grown(x: Array, S: int) -> Array:
+    """x (m, s, ...) to (m, S, ...): nodes repeat the last one, densities get none (-inf)."""
+    more = np.repeat(x[:, -1:], S - x.shape[1], axis=1)
+    return np.concatenate([x, more if x.ndim == 2 else np.full_like(more, -np.inf)], axis=1)
+
+
+def some(places: Places, which: slice) -> Places:
+    """A portion of the points."""
+    return Places(
+        places.sds[which],
+        tuple(R[which] for R in places.corrs),
+        tuple(T[which] for T in places.T),
+        places.log_jacobian[which],
+    )
+
+
+def one(arrays: Any, i: int) -> Any:
+    """Places or Slices of the i-th point alone."""
+    if isinstance(arrays, Places):
+        return some(arrays, slice(i, i + 1))
+    return Slices(**{f.name: getattr(arrays, f.name)[i : i + 1] for f in fields(Slices)})

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.conditional import Conditional
 from blupbayes.bayes.coordinates import Coordinates, inverse
 from blupbayes.bayes.lattice import Lattice
-from blupbayes.bayes.marginal import Point
+from blupbayes.bayes.points import Points
 
-__all__ = ["Mixture", "Moments", "gather"]
+__all__ = ["Mixture", "Moments"]
 
 Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-12  # of the total: weights below it are left out of quantiles
-BAND = 0.7  # of a cell: how far apart points lie along any one parameter, as the lattice is turned
+WINDOW = 3.0  # bands: how far a node's window reaches
+FINE = 200_000  # steps of the tabulated kernel
 FEW = 9  # Gauss nodes of log sigma in quantiles
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
 
@@ -34,44 +34,16 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """All points of a lattice.
-
-    Parameters
-    ----------
-    lattice : Lattice
-        m points.
-    log_sigma, within : array (m, S)
-        Nodes of log sigma and their probabilities given theta, padded with probability 0.
-    spacing : array (m,)
-        Between the nodes of log sigma.
-    sds : array (m, K)
-        Relative sds.
-    corrs : tuple of array (m, q, q)
-        Correlation matrices by group.
-    shrink, t : array (m, r)
-        As in marginal.py.
-    base, own : array (m, Q); extra : array (Q,); B : array (m, Q, r)
-        As in conditional.py.
-    """
+    """All points of a lattice; ``points`` (m) stand in its order, their arrays are named in points.py."""
 
     coordinates: Coordinates
     lattice: Lattice
-    log_sigma: Array
-    within: Array
-    spacing: Array
-    sds: Array
-    corrs: tuple[Array, ...]
-    shrink: Array
-    t: Array
-    base: Array
-    own: Array
-    extra: Array
-    B: Array
+    points: Points
 
     @cached_property
     def weights(self) -> Array:
         """Probabilities (m,) of the points."""
-        return self.weights_of(np.ones(len(self.lattice.v), dtype=bool))
+        return self.weights_of(np.ones(len(self.points), dtype=bool))
 
     def weights_of(self, which: NDArray[np.bool_]) -> Array:
         """The same (m,) if only some points are summed over."""
@@ -82,45 +54,62 @@ class Mixture:
     @cached_property
     def flat_prior(self) -> bool:
         """Whether beta has a flat prior, so that conditional means do not depend on sigma."""
-        return not self.shrink.any()
+        return not self.points.shrink.any()
 
     def linear(self, w: Array) -> Moments:
         """beta, b and group means, for points of weights w (m,) [E-TOWER], [E-TOTALVAR]."""
-        s2 = np.exp(2.0 * self.log_sigma)
-        if self.flat_prior:
-            between, inside = self.base, np.sum(self.within * s2, axis=1)[:, None] * self.unit_variance
-        else:
-            means, variances = self.components(slice(None))
-            between = np.einsum("ms,msq->mq", self.within, means)
-            inside = np.einsum("ms,msq->mq", self.within, variances + (means - between[:, None]) ** 2)
+        between, inside = self.given_theta
         mean = w @ between
-        variance = self.extra + w @ (inside + (between - mean) ** 2)
-        return Moments(mean, np.sqrt(variance))
+        return Moments(mean, np.sqrt(w @ (inside + (between - mean) ** 2)))
+
+    @cached_property
+    def given_theta(self) -> tuple[Array, Array]:
+        """Means and variances (m, Q) given theta alone."""
+        p, within = self.few, self.few.within
+        if self.flat_prior:
+            return p.base, p.extra + np.sum(within * np.exp(2.0 * p.log_sigma), axis=1)[
+                :, None
+            ] * self.unit_variance
+        between, inside = np.empty_like(p.base), np.empty_like(p.base)
+        for which in self.portions(slice(None)):
+            means, variances = self.components(which)
+            between[:, which] = np.einsum("ms,msq->mq", within, means)
+            means = means - between[:, None, which]
+            inside[:, which] = np.einsum("ms,msq->mq", within, variances + means**2)
+        return between, inside
+
+    def portions(self, columns: slice) -> Iterator[slice]:
+        """Some linear quantities at a time, so that no more than CHUNK numbers are held."""
+        begin, end, _ = columns.indices(self.points.base.shape[1])
+        size = max(1, CHUNK // self.few.within.size)
+        return (slice(k, min(k + size, end)) for k in range(begin, end, size))
 
     @cached_property
     def unit_variance(self) -> Array:
         """Conditional variances over sigma^2 (m, Q) under a flat prior."""
-        return np.asarray(self.own + np.einsum("mqr,mqr->mq", self.B, self.B))
+        return np.asarray(self.points.own + np.einsum("mqr,mqr->mq", self.points.B, self.points.B))
 
     def components(self, which: slice) -> tuple[Array, Array]:
-        """Means and variances (m, S, n) of some of the linear quantities."""
-        s2 = np.exp(2.0 * self.log_sigma)[:, :, None]
-        shrunk = s2 * self.shrink[:, None, :]
-        base, B = self.base[:, None, which], self.B[:, which]
+        """Means and variances (m, S, n) of some of the linear quantities at every node of `few`."""
+        p = self.few
+        s2, base, extra = (
+            np.exp(2.0 * p.log_sigma)[:, :, None],
+            p.base[:, None, which],
+            p.extra[:, None, which],
+        )
         if self.flat_prior:
-            return np.broadcast_to(base, (*s2.shape[:2], base.shape[2])), s2 * self.unit_variance[
-                :, None, which
-            ]
-        pulled = shrunk / (1.0 + shrunk) * self.t[:, None, :]
-        means = base - np.einsum("mqr,msr->msq", B, pulled)
-        variances = s2 * self.own[:, None, which] + np.einsum("mqr,msr->msq", B**2, s2 / (1.0 + shrunk))
-        return means, variances
+            variances = s2 * self.unit_variance[:, None, which] + extra
+            return np.broadcast_to(base, variances.shape), variances
+        B, shrunk = p.B[:, which], s2 * p.tau[:, :, None] * p.shrink[:, None, :]
+        means = base - np.einsum("mqr,msr->msq", B, shrunk / (1.0 + shrunk) * p.t[:, None, :])
+        spread = np.einsum("mqr,msr->msq", B**2, s2 / (1.0 + shrunk))
+        return means, s2 * p.own[:, None, which] + spread + extra / p.tau[:, :, None]
 
     def deviations(self, w: Array) -> Moments:
         """sigma, then the absolute sds (K,), for points of weights w (m,)."""
-        sigma = np.exp(self.log_sigma)
-        first, second = (np.sum(self.within * sigma**k, axis=1) for k in (1, 2))
-        scale = np.hstack([np.ones((len(w), 1)), self.sds])
+        sigma = np.exp(self.points.log_sigma)
+        first, second = (np.sum(self.points.within * sigma**k, axis=1) for k in (1, 2))
+        scale = np.hstack([np.ones((len(w), 1)), self.points.sds])
         mean = (w * first) @ scale
         spread = w @ (scale**2 * second[:, None] - 2 * scale * first[:, None] * mean + mean**2)
         return Moments(mean, np.sqrt(np.maximum(spread, 0.0)))
@@ -128,7 +117,7 @@ class Mixture:
     def correlations(self, w: Array) -> tuple[Moments, ...]:
         """Correlation matrices (q, q) by group, for points of weights w (m,)."""
         out = []
-        for R in self.corrs:
+        for R in self.points.corrs:
             mean = np.tensordot(w, R, axes=1)
             out.append(Moments(mean, np.sqrt(np.tensordot(w, (R - mean) ** 2, axes=1))))
         return tuple(out)
@@ -137,17 +126,13 @@ class Mixture:
         """Quantiles (len(probs), n) of beta, b and group means, or of some of their columns."""
         from scipy.special import ndtr, ndtri
 
-        short = self.with_few_nodes
-        joint = (self.weights[:, None] * short.within).ravel()
+        joint = (self.weights[:, None] * self.few.within).ravel()
         kept = joint > NEGLIGIBLE
         w, moments = joint[kept] / joint[kept].sum(), self.linear(self.weights)
-        begin, end, _ = columns.indices(self.base.shape[1])
-        out = np.empty((len(probs), end - begin))
-        size = max(1, CHUNK // joint.size)
-        for start in range(begin, end, size):
-            which = slice(start, min(start + size, end))
-            means, variances = (x.reshape(joint.size, -1)[kept] for x in short.components(which))
-            sds = np.sqrt(variances + self.extra[which])
+        found = []
+        for which in self.portions(columns):
+            means, variances = (x.reshape(joint.size, -1)[kept] for x in self.components(which))
+            sds = np.sqrt(variances)
             mean, sd = moments.mean[which], moments.sd[which]
 
             def distribution(x: Array, means: Array = means, sds: Array = sds) -> tuple[Array, Array]:
@@ -156,49 +141,42 @@ class Mixture:
                     density = np.where(sds > 0, np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * sds), 0.0)
                 return w @ ndtr(z), w @ density
 
-            for i, prob in enumerate(probs):
-                out[i, start - begin : which.stop - begin] = solve(
-                    distribution, prob, mean + float(ndtri(prob)) * sd, sd
-                )
-        return out
+            found.append([solve(distribution, prob, mean + float(ndtri(prob)) * sd, sd) for prob in probs])
+        return np.concatenate(found, axis=1) if found else np.empty((len(probs), 0))
 
     @cached_property
-    def with_few_nodes(self) -> Mixture:
-        """The same with Gauss's nodes of log sigma at every point: FEW of them match 2 FEW - 1 moments."""
-        if self.log_sigma.shape[1] <= FEW:
-            return self
-        nodes, weights = gauss(self.log_sigma, self.within, FEW)
-        return replace(self, log_sigma=nodes, within=weights)
+    def few(self) -> Points:
+        """The points with Gauss's nodes of log sigma: FEW of them match 2 FEW - 1 moments."""
+        p = self.points
+        if p.within.shape[1] <= FEW or np.ptp(p.tau) > 0:
+            return p
+        nodes, weights = gauss(p.log_sigma, p.within, FEW)
+        return replace(p, log_sigma=nodes, within=weights, tau=np.ones_like(nodes))
 
     def deviation_quantiles(self, probs: Sequence[float]) -> Array:
         """Quantiles (len(probs), 1 + K) of sigma and the absolute sds."""
-        joint = self.weights[:, None] * self.within
-        narrow = np.exp(smoothed(self.log_sigma, self.spacing, joint, probs))
-        centre = np.log(self.coordinates.scale) + float(np.sum(joint * self.log_sigma))
+        joint = self.weights[:, None] * self.points.within
+        narrow = np.exp(smoothed(self.points.log_sigma, self.points.spacing, joint, probs))
+        centre = np.log(self.coordinates.scale) + float(np.sum(joint * self.points.log_sigma))
         columns = [narrow]
-        for k in range(self.sds.shape[1]):
-            x = inverse(self.log_sigma + np.log(self.sds[:, k])[:, None] - centre[k])
-            band = max(BAND * self.width(k), float(self.spacing.max()))
+        for k in range(self.points.sds.shape[1]):
+            x = inverse(self.points.log_sigma + np.log(self.points.sds[:, k])[:, None] - centre[k])
+            band = max(float(np.abs(self.lattice.axes[k]).max()), float(self.points.spacing.max()))
             y = smoothed(x, np.full(len(x), band), joint, probs)
             columns.append(np.exp(y - np.exp(-y) + centre[k]))
         return np.column_stack(columns)
 
-    def width(self, k: int) -> float:
-        """How far coordinate k changes over one cell."""
-        axes = self.lattice.axes[k]
-        return float(np.linalg.norm(axes)) if len(axes) > 1 else float(abs(axes[0])) / BAND
-
     def correlation_quantiles(self, probs: Sequence[float]) -> tuple[Array, ...]:
         """Quantiles (len(probs), q, q) of the correlations by group."""
         out = []
-        for R in self.corrs:
+        for R in self.points.corrs:
             q = R.shape[1]
             found = np.broadcast_to(np.eye(q), (len(probs), q, q)).copy()
             for i in range(q):
                 for j in range(i):
                     z = np.arctanh(R[:, i, j])
                     if np.ptp(z) > 0:
-                        band = np.full(len(z), BAND * self.reach(z))
+                        band = np.full(len(z), self.reach(z))
                         values = smoothed(z[:, None], band, self.weights[:, None], probs)
                         found[:, i, j] = found[:, j, i] = np.tanh(values)
             out.append(found)
@@ -208,7 +186,7 @@ class Mixture:
         """How far a function z (m,) of the points changes over one cell, by weighted least squares."""
         design = np.column_stack([np.ones(len(z)), self.lattice.index]) * np.sqrt(self.weights)[:, None]
         slope = np.linalg.lstsq(design, z * np.sqrt(self.weights))[0][1:]
-        return float(np.linalg.norm(slope))
+        return float(np.abs(slope).max())
 
 
 def gauss(x: Array, w: Array, n: int) -> tuple[Array, Array]:
@@ -235,10 +213,10 @@ def gauss(x: Array, w: Array, n: int) -> tuple[Array, Array]:
 def smoothed(x: Array, bands: Array, w: Array, probs: Sequence[float]) -> Array:
     """Quantiles of a density that is band-limited to what nodes x (m, S) a ``band`` (m,) apart can carry.
 
-    Its distribution function is the integral of its cardinal series, sum of w (1/2 + Si(pi (x - x_i) / band) / pi).
-    Where a band is 0 there is a point mass.
+    It is read as a sum of sin(pi u) / (pi u) exp(-(u / WINDOW)^2 / 2), u = (x - node) / band: the cardinal series with
+    a window, which makes it local. Where a band is 0 there is a point mass.
     """
-    from scipy.special import ndtri, sici
+    from scipy.special import ndtri
 
     kept = w > NEGLIGIBLE
     w, band, x = w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], x[kept]
@@ -246,14 +224,25 @@ def smoothed(x: Array, bands: Array, w: Array, probs: Sequence[float]) -> Array:
     sd = float(np.sqrt(w @ (x - mean) ** 2))
     if sd == 0.0:
         return np.full(len(probs), mean)
+    grid, total, height = kernel()
 
     def distribution(at: Array) -> tuple[Array, Array]:
         u = (at - x[:, None]) / band[:, None]
-        return w @ (0.5 + sici(np.pi * u)[0] / np.pi), w @ (np.sinc(u) / band[:, None])
+        return w @ np.interp(u, grid, total), w @ (np.interp(u, grid, height) / band[:, None])
 
     return np.array(
         [solve(distribution, p, np.array([mean + ndtri(p) * sd]), np.array([sd]))[0] for p in probs]
     )
+
+
+@cache
+def kernel() -> tuple[Array, Array, Array]:
+    """u, the windowed series' integral up to u and its height there; by Simpson's rule, normalised."""
+    u, step = np.linspace(-8.0 * WINDOW, 8.0 * WINDOW, 2 * FINE + 1, retstep=True)
+    height = np.sinc(u) * np.exp(-0.5 * (u / WINDOW) ** 2)
+    pieces = (height[:-2:2] + 4.0 * height[1:-1:2] + height[2::2]) * step / 3.0
+    total = np.concatenate([[0.0], np.cumsum(pieces)])
+    return u[::2], total / total[-1], height[::2] / total[-1]
 
 
 def solve(
@@ -281,27 +270,3 @@ def solve(
         if np.all(moved <= 1e-11 * (sd + np.abs(x) * 1e-3) + 1e-300) or np.all((high - low) <= 1e-12 * sd):
             break
     return x
-
-
-def gather(
-    coordinates: Coordinates, lattice: Lattice, points: Sequence[Point], readings: Sequence[Conditional]
-) -> Mixture:
-    """Stack the readings of all points."""
-    S = max(len(p.weights) for p in points)
-    log_sigma = np.stack([np.pad(p.log_sigma, (0, S - len(p.log_sigma)), mode="edge") for p in points])
-    within = np.stack([np.pad(p.weights, (0, S - len(p.weights))) for p in points])
-    return Mixture(
-        coordinates,
-        lattice,
-        log_sigma,
-        within,
-        np.array([p.spacing for p in points]),
-        np.stack([p.place.sds for p in points]),
-        tuple(np.stack(R) for R in zip(*(p.place.corrs for p in points), strict=True)),
-        np.stack([p.shrink for p in points]),
-        np.stack([p.t for p in points]),
-        np.stack([c.base for c in readings]),
-        np.stack([c.own for c in readings]),
-        readings[0].extra,
-        np.stack([c.B for c in readings]),
-    )

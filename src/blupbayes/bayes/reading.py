@@ -56,7 +56,7 @@ def parameters(integral: Integral, design: Design, ci_prob: float = 0.95) -> pd.
         mean, sd, median, eti95_lb, eti95_ub (named after ci_prob), err_mean and err_sd, the stated errors.
     """
     mixture, probs, p = integral.mixture, probabilities(ci_prob), len(design.fixed_names)
-    first = integral.moments.shape[1] - mixture.base.shape[1]
+    first = integral.moments.shape[1] - mixture.points.base.shape[1]
     names = [f"beta[{name}]" for name in design.fixed_names]
     where, blocks = list(range(first, first + p)), [mixture.linear_quantiles(probs, slice(0, p))]
     deviations = mixture.deviation_quantiles(probs)
@@ -78,7 +78,7 @@ def parameters(integral: Integral, design: Design, ci_prob: float = 0.95) -> pd.
 def effects(integral: Integral, labels: dict[str, list[str]], columns: slice, ci_prob: float) -> pd.DataFrame:
     """Rows with labels, for some of the linear quantities."""
     mixture = integral.mixture
-    first = integral.moments.shape[1] - mixture.base.shape[1]
+    first = integral.moments.shape[1] - mixture.points.base.shape[1]
     quantiles = mixture.linear_quantiles(probabilities(ci_prob), columns)
     where = list(range(first + columns.start, first + columns.stop))
     table = described(integral, where, quantiles, ci_prob)
@@ -103,7 +103,7 @@ def group_means(integral: Integral, design: Design, ci_prob: float = 0.95) -> pd
         for name in g.names
         if name in design.fixed_names
     ]
-    Q = integral.mixture.base.shape[1]
+    Q = integral.mixture.points.base.shape[1]
     return effects(integral, named(rows), slice(Q - len(rows), Q), ci_prob)
 
 

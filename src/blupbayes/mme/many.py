@@ -1,0 +1,155 @@
+"""Many relative covariances at once: what a Factor and its Border say, as arrays over the points of a lattice.
+
+Small models go through NumPy's stacks of matrices, thousands of points in one sweep and in the same orthonormal
+coordinates as dense.py; for the others a Factor is made at one point after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.errors import DataError
+from blupbayes.mme.core import Core
+from blupbayes.mme.factor import Factor, factorize
+from blupbayes.mme.linalg import transpose
+from blupbayes.mme.statistics import Statistics
+
+__all__ = ["Many", "eliminate_many"]
+
+Array = NDArray[np.float64]
+
+NUMBERS = 2_000_000  # held at once in one matrix per point
+
+
+class Many(Protocol):
+    """m points; q random effects in the layout's order.
+
+    ``log_det`` (m,): log|Lam'Z'Z Lam + I|; ``root`` (m, r + 1, r + 1): upper triangular root of [Q e]'V0^-1 [Q e]; NaN
+    in both where double precision has no solution.
+    """
+
+    @property
+    def log_det(self) -> Array: ...
+    @property
+    def root(self) -> Array: ...
+    def effects(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
+        """b = W Z'[Q e] (k, q, r + 1) and the diagonal of W (k, q) at k of the points."""
+
+
+@dataclass(frozen=True, eq=False)
+class OneByOne:
+    """A Factor for every point."""
+
+    statistics: Statistics
+    factors: tuple[Factor | None, ...]
+    log_det: Array
+    root: Array
+
+    def effects(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
+        """As in Many."""
+        chosen = [f for f in (self.factors[k] for k in which) if f is not None]
+        own = [
+            self.statistics.layout.join([diagonals(W)[..., None] for W in f.W_levels])[:, 0] for f in chosen
+        ]
+        return np.stack([f.border[0] for f in chosen]), np.stack(own)
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """M = I + H H' = L L' in the coordinates of dense.py, ``y`` (m, k, r + 1) = L^-1 a."""
+
+    statistics: Statistics
+    core: Core
+    T: tuple[Array, ...]
+    H: Array
+    L: Array
+    y: Array
+    log_det: Array
+    root: Array
+
+    def effects(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
+        """As in Many."""
+        tail = self.statistics.layout.tail
+        H, L = self.H[which], self.L[which]
+        v = self.core.root.T @ np.linalg.solve(transpose(L), self.y[which])
+        C = np.linalg.inv(transpose(H) @ H + np.eye(H.shape[2]))
+        b, own = np.empty_like(v), np.empty(v.shape[:2])
+        for s in tail:
+            T = self.T[s.group][which][:, None]
+            mine = v[:, s.slice].reshape(len(v), s.J, s.q, -1)
+            b[:, s.slice] = (T @ (transpose_last(T) @ mine)).reshape(len(v), s.J * s.q, -1)
+            levels = C[:, s.slice, s.slice].reshape(len(v), s.J, s.q, s.J, s.q)
+            blocks = np.moveaxis(np.diagonal(levels, axis1=1, axis2=3), -1, 1)
+            own[:, s.slice] = diagonals(T @ blocks @ transpose_last(T)).reshape(len(v), -1)
+        return b, own
+
+
+def diagonals(x: Array) -> Array:
+    """Diagonals (..., q) of matrices (..., q, q)."""
+    return np.diagonal(x, axis1=-2, axis2=-1)
+
+
+def transpose_last(x: Array) -> Array:
+    """Transposes of matrices (..., a, b)."""
+    return np.swapaxes(x, -1, -2)
+
+
+def eliminate_many(statistics: Statistics, T: Sequence[Array]) -> Iterator[tuple[slice, Many]]:
+    """Eliminate the random effects at m points, some at a time.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    T : sequence of array (m, q_k, q_k)
+        Relative covariance factors, one array per grouping factor.
+
+    Yields
+    ------
+    (slice, Many)
+        Which points, and what is known of them.
+    """
+    m, core = len(T[0]), statistics.core
+    size = 1 if core is None else max(1, NUMBERS // max(core.root.size, 1))
+    for start in range(0, m, size):
+        which = slice(start, min(start + size, m))
+        some = tuple(t[which] for t in T)
+        yield which, one_by_one(statistics, some) if core is None else stacked(statistics, core, some)
+
+
+def one_by_one(statistics: Statistics, T: tuple[Array, ...]) -> OneByOne:
+    """A Factor at each point, None where there is none."""
+    factors: list[Factor | None] = []
+    m, r = len(T[0]), statistics.rank
+    log_det, root = np.full(m, np.nan), np.full((m, r + 1, r + 1), np.nan)
+    for k in range(m):
+        try:
+            factor = factorize(statistics, tuple(t[k] for t in T))
+            root[k] = factor.border[2]
+        except DataError:  # variances too large for double precision: no density there
+            factors.append(None)
+            continue
+        log_det[k] = factor.log_det
+        factors.append(factor)
+    return OneByOne(statistics, tuple(factors), log_det, root)
+
+
+def stacked(statistics: Statistics, core: Core, T: tuple[Array, ...]) -> Stacked:
+    """All points in one sweep."""
+    tail, m, k = statistics.layout.tail, len(T[0]), len(core.root)
+    parts = [
+        (core.root[:, s.slice].reshape(k * s.J, s.q) @ T[s.group]).reshape(m, k, s.J * s.q) for s in tail
+    ]
+    H = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+    L = np.linalg.cholesky(H @ transpose(H) + np.eye(k))
+    y = np.linalg.solve(
+        L, np.broadcast_to(core.root_a[:, statistics.layout.size :], (m, k, statistics.rank + 1))
+    )
+    rows = np.concatenate([np.broadcast_to(core.within, (m, *core.within.shape)), y], axis=1)
+    root = np.linalg.qr(rows, mode="r")
+    log_det = 2.0 * np.log(diagonals(L)).sum(axis=1)
+    return Stacked(statistics, core, T, H, L, y, log_det, root)
