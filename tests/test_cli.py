@@ -73,7 +73,7 @@ def test_output_by_its_suffix(capsys, rail_csv, tmp_path, suffix, piece):
     path = tmp_path / f"table{suffix}"
     assert run("compare", rail_csv, FORMULA, "-o", path) == 0
     assert piece in path.read_text(encoding="utf-8")
-    assert capsys.readouterr().out == f"{path}: 21 quantities x 3 answers\n"
+    assert capsys.readouterr().out == f"{path}: 21 quantities x 4 answers\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
         ["rail.csv", path.name]
     )  # nothing half-written
@@ -122,8 +122,9 @@ def test_missing_values_are_refused_or_dropped(capsys, rail_csv):
         (("compare", "rail", FORMULA, "--kappa", "many"), "--kappa"),
         (("compare", "rail", FORMULA, "--ci-prob", "95"), "ci_prob"),
         (("compare", "rail", FORMULA, "--method", "OLS"), "--method"),
-        (("compare", "rail", FORMULA, "--prior", "HalfNormal(50)"), "add --sample"),
-        (("compare", "rail", FORMULA, "--sample", "--prior", "HalfNormal(50"), "HalfNormal"),
+        (("compare", "rail", FORMULA, "--no-exact", "--prior", "HalfNormal(50)"), "add --sample"),
+        (("compare", "rail", FORMULA, "--rel-error", "2"), "share of the posterior sd"),
+        (("compare", "rail", FORMULA, "--prior", "HalfNormal(50"), "HalfNormal"),
         (("compare", "rail", FORMULA, "-o", "table.xlsx"), "must end in .csv, .html, .md, .tex"),
         (("compare", "rail", FORMULA, "-o", "no/such/folder/table.csv"), "there is no folder"),
         (("compare", "rail", FORMULA, "--weights", "w"), "w"),
@@ -184,7 +185,7 @@ def test_messages_stand_in_the_table_and_not_on_stderr(capsys):
 
 
 def test_demo_without_sampling(capsys):
-    assert run("demo", "--no-sample") == 0
+    assert run("demo") == 0
     out = capsys.readouterr().out
     # theory.md: 66.5 / (1 + 103.45 kappa).
     for kappa, mean in (("0.01", "32.686"), ("0.001", "60.266"), ("0.0001", "65.819"), ("0", "66.500")):
@@ -260,7 +261,7 @@ def test_a_csv_in_another_dialect_is_told_what_to_do(capsys, tmp_path):
     "option", [("--draws", "10"), ("--seed", "1"), ("--target-accept", "0.9"), ("--chains", "2")]
 )
 def test_options_of_the_sampler_need_sample(capsys, rail_csv, option):
-    assert f"{option[0]} is for the posterior: add --sample" in refusal(
+    assert f"{option[0]} is for the draws: add --sample" in refusal(
         capsys, "compare", rail_csv, "travel ~ 1 + (1 | Rail)", *option
     )
 

@@ -189,13 +189,20 @@ def test_sample_passes_everything_on(rail, monkeypatch):
 
 def test_compare_without_sampling(rail):
     found = rail.compare(kappa=1e-3, ci_prob=0.9)
-    assert list(found.answers) == ["ML", "REML", "MME"] and found.ci_prob == 0.9
+    assert list(found.answers) == ["ML", "REML", "MME", "integrate"] and found.ci_prob == 0.9
     assert found.answers["MME"].kappa == 1e-3
     assert (
         found.answers["MME"].variances.sd("Rail").tolist()
         == found.answers["REML"].variances.sd("Rail").tolist()
     )
-    assert list(rail.compare(methods=["ml"]).answers) == ["ML", "MME"]
+    assert list(rail.compare(methods=["ml"], exact=False).answers) == ["ML", "MME"]
+
+
+def test_a_posterior_that_cannot_be_integrated_is_left_out_with_its_reason(rail, monkeypatch):
+    monkeypatch.setattr("blupbayes.bayes.lattice.MAX_POINTS", 3)
+    found = rail.compare()
+    assert list(found.answers) == ["ML", "REML", "MME"]
+    assert "integrate: left out. The posterior of 1 variance parameters needs more" in found.to_text()
 
 
 def test_compare_with_sampling_passes_prior_and_seed(rail, monkeypatch):
@@ -207,7 +214,7 @@ def test_compare_with_sampling_passes_prior_and_seed(rail, monkeypatch):
 
     monkeypatch.setattr(bb.MixedModel, "sample", pretend)
     prior = bb.Prior()
-    assert len(rail.compare(prior, True, random_seed=3, draws=10).answers) == 4
+    assert len(rail.compare(prior, True, random_seed=3, draws=10).answers) == 5
     assert seen == {"prior": prior, "random_seed": 3, "draws": 10}
 
 

@@ -15,6 +15,7 @@ from blupbayes.errors import (
     DatasetError,
     FormulaError,
     IdentifiabilityError,
+    IntegrationError,
     NewLevelError,
     PriorError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "DatasetError",
     "FormulaError",
     "IdentifiabilityError",
+    "IntegrationError",
     "MixedModel",
     "NewLevelError",
     "Prior",

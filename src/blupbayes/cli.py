@@ -32,9 +32,9 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
 }
 DEMO = """\
 Rail: the travel time of an ultrasonic wave in six rails, three times each (nanoseconds).
-One linear mixed model, four answers. MME is Henderson's equations at the REML variances with
-beta ~ N(0, 1/kappa): at kappa = {kappa:g} the prior pulls beta towards 0, and as kappa goes to 0 the
-posterior mean becomes Henderson's solution:
+One linear mixed model, four answers: maximum likelihood, REML, Henderson's equations (MME) and the
+full posterior, integrated exactly. MME is solved at the REML variances with beta ~ N(0, 1/kappa): at
+kappa = {kappa:g} the prior pulls beta towards 0; as kappa goes to 0 its posterior mean becomes Henderson's:
 """
 DEMO_KAPPA = 1e-3
 PATH = (1e-2, 1e-3, 1e-4, 1e-6, 0.0)
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=Parser)
     demo = verbs.add_parser("demo", help="Rail, offline: ML, REML, Henderson's equations and the posterior")
-    demo.add_argument("--no-sample", action="store_true", help="leave the posterior out")
+    demo.add_argument("--sample", action="store_true", help="draw the posterior with PyMC, too")
     demo.add_argument("--seed", type=int, default=1, help="of the sampler (default 1)")
     demo.set_defaults(run=run_demo)
     add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
@@ -85,10 +85,12 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
         default=0.0,
         help="prior precision of beta in Henderson's equations, from 0 (default) to inf",
     )
-    verb.add_argument("--sample", action="store_true", help="draw the posterior with PyMC")
+    verb.add_argument("--sample", action="store_true", help="draw the posterior with PyMC, too")
+    verb.add_argument("--no-exact", action="store_true", help="leave the integrated posterior out")
     verb.add_argument(
-        "--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"; with --sample'
+        "--rel-error", type=float, default=0.01, help="of the integration, in posterior sds (default 0.01)"
     )
+    verb.add_argument("--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"')
     verb.add_argument("--draws", type=int, help="kept per chain, with --sample (default 1000)")
     verb.add_argument("--tune", type=int, help="warm-up per chain, with --sample (default 1000)")
     verb.add_argument("--chains", type=int, help="with --sample (default 4)")
@@ -123,8 +125,8 @@ def run_demo(args: argparse.Namespace) -> None:
     for kappa, mean in path.loc[path["component"] == "fixed", ["kappa", "estimate"]].itertuples(index=False):
         print(f"  kappa {kappa:<6g}  Intercept {mean:.3f}")
     print(flush=True)
-    careful: dict[str, Any] = {} if args.no_sample else {"draws": 2000, "target_accept": 0.95}
-    found = model.compare(sample=not args.no_sample, random_seed=args.seed, kappa=DEMO_KAPPA, **careful)
+    careful: dict[str, Any] = {"draws": 2000, "target_accept": 0.95} if args.sample else {}
+    found = model.compare(sample=args.sample, random_seed=args.seed, kappa=DEMO_KAPPA, **careful)
     print(text(found))
 
 
@@ -133,11 +135,11 @@ def run_compare(args: argparse.Namespace) -> None:
     output = check_output(args.output)
     chosen = {name: getattr(args, name) for name in ("draws", "tune", "chains", "target_accept")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    stray = [
-        name for name in ("prior", "seed", *chosen) if getattr(args, name) is not None and not args.sample
-    ]
+    stray = [name for name in ("seed", *chosen) if getattr(args, name) is not None and not args.sample]
     if stray:
-        raise DataError(f"--{stray[0].replace('_', '-')} is for the posterior: add --sample.")
+        raise DataError(f"--{stray[0].replace('_', '-')} is for the draws: add --sample.")
+    if args.prior and args.no_exact and not args.sample:
+        raise DataError("--prior is for the posterior: add --sample, or leave --no-exact out.")
     prior = Prior(sd=args.prior) if args.prior else None
     options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
     model = MixedModel(args.formula, read(args.data), **options)
@@ -148,6 +150,8 @@ def run_compare(args: argparse.Namespace) -> None:
         args.seed,
         kappa=args.kappa,
         methods=METHODS[args.method],
+        exact=not args.no_exact,
+        rel_error=args.rel_error,
         **chosen,
     )
     if output is None:

@@ -29,10 +29,13 @@ class Comparison:
         Label -> answer, in the order of the columns.
     ci_prob : float
         Level of every interval.
+    remarks : tuple of str
+        Notes that belong to no answer: what was left out, and why.
     """
 
     answers: Mapping[str, Answer]
     ci_prob: float = 0.95
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -58,6 +61,7 @@ class Comparison:
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]
+        named += self.remarks
         designs = [a.design for a in self.answers.values() if hasattr(a, "design")]
         return compose(self.table, title(designs[0]) if designs else "Comparison", named, max_rows)
 

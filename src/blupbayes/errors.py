@@ -9,6 +9,7 @@ __all__ = [
     "DatasetError",
     "FormulaError",
     "IdentifiabilityError",
+    "IntegrationError",
     "NewLevelError",
     "PriorError",
 ]
@@ -28,6 +29,10 @@ class DataError(BlupbayesError):
 
 class IdentifiabilityError(BlupbayesError):
     """The data cannot tell two parameters of the model apart."""
+
+
+class IntegrationError(BlupbayesError):
+    """The posterior cannot be integrated at the accuracy that was asked for."""
 
 
 class PriorError(BlupbayesError):

@@ -150,6 +150,7 @@ class ExactPosterior:
         """The long table of this answer: posterior means, sds and equal-tailed intervals."""
         found = self.summary(ci_prob).rename(columns={"err_mean": "mcse_mean"})
         absent = {"mcse_mean": np.nan, "ess_bulk": np.nan, "r_hat": np.nan}
+        shares = read.weights(self.integral, self.design)
         effects = (("b", self.ranef(ci_prob)), ("group_mean", self.group_means(ci_prob)))
         blocks = [
             *parameter_rows(self.design, found.assign(**absent), self.estimator, ci_prob),
@@ -161,6 +162,13 @@ class ExactPosterior:
                     **spread(table.assign(mcse=np.nan, **absent), "posterior_sd", "mcse", ci_prob),
                 )
                 for component, table in effects
+            ),
+            rows.block(
+                "weight",
+                self.estimator,
+                **labels(shares),
+                uncertainty=shares["posterior_sd"].to_numpy(),
+                uncertainty_kind="posterior_sd",
             ),
         ]
         return rows.gather(blocks)

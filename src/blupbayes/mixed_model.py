@@ -14,7 +14,7 @@ import pandas as pd
 
 from blupbayes.compare.paths import kappa_table, pooling_table
 from blupbayes.comparison import Comparison, compare
-from blupbayes.errors import DataError
+from blupbayes.errors import DataError, IdentifiabilityError, IntegrationError
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.gaussian import kappa_path
 from blupbayes.mme.gaussian import posterior as solve
@@ -376,16 +376,18 @@ class MixedModel:
         *,
         kappa: float = 0.0,
         methods: Sequence[str] = ("ML", "REML"),
+        exact: bool = True,
+        rel_error: float = 0.01,
         **sample_options: Any,
     ) -> Comparison:
-        """ML, REML, Henderson's equations and, if asked for, the posterior side by side.
+        """ML, REML, Henderson's equations and the posterior side by side.
 
         Parameters
         ----------
         prior : Prior, optional
             For the posterior.
         sample : bool
-            Draw the posterior with PyMC.
+            Draw the posterior with PyMC, too.
         ci_prob : float
             Level of every interval.
         random_seed : int, optional
@@ -394,6 +396,10 @@ class MixedModel:
             Prior precision of beta in Henderson's equations, solved at the last method's variances.
         methods : sequence of str
             Which fits.
+        exact : bool
+            The posterior by integration. Where it cannot be had, a note of the table says why.
+        rel_error : float
+            Of the integration.
         **sample_options
             Passed to sample.
 
@@ -403,9 +409,15 @@ class MixedModel:
         """
         fits = [self.fit(method) for method in methods]
         answers: list[Any] = [*fits, self.solve(fits[-1], kappa)]
+        remarks = []
+        if exact:
+            try:
+                answers.append(self.integrate(prior, rel_error=rel_error))
+            except (IdentifiabilityError, IntegrationError) as refusal:
+                remarks.append(f"integrate: left out. {refusal}")
         if sample:
             answers.append(self.sample(prior, random_seed=random_seed, **sample_options))
-        return compare(*answers, ci_prob=ci_prob)
+        return replace(compare(*answers, ci_prob=ci_prob), remarks=tuple(remarks))
 
     def drop(self, rows: Any) -> MixedModel:
         """The same model without some rows.

@@ -93,7 +93,7 @@ class Reader:
         self.index: list[tuple[int, ...]] = []
         self.found: list[Points] = []
 
-    def lattice(self, plan: Plan) -> Mixture:
+    def lattice(self, plan: Plan, rel_error: float) -> Mixture:
         """Fill a lattice; a wider one of the same spacing keeps what it has."""
         if plan.spacing != self.spacing:
             self.forget(plan.spacing)
@@ -101,7 +101,7 @@ class Reader:
         place = {k: n for n, k in enumerate(self.index)}
         self.found = [join(self.found)]
         chosen = self.found[0].take(np.array([place[tuple(k)] for k in lattice.index.tolist()]))
-        return Mixture(self.marginal.coordinates, lattice, chosen)
+        return Mixture(self.marginal.coordinates, lattice, chosen, rel_error)
 
     def evaluate(self, index: Index, floor: float) -> None:
         """As lattice.fill asks for it."""
@@ -149,7 +149,7 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
     total = inner.sum(axis=1, keepdims=True)
     lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
     points = replace(p, log_density=lattice.log_density, within=inner / total)
-    mixture = Mixture(coordinates, lattice, points)
+    mixture = Mixture(coordinates, lattice, points, m.rel_error)
     return Integral(mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0)
 
 
@@ -182,20 +182,23 @@ def integrate(
     Raises
     ------
     BlupbayesError
-        If rel_error is no share, or the lattice would have too many points.
+        If rel_error is no share.
+    IntegrationError
+        If the lattice would have too many points.
     IdentifiabilityError, PriorError
         If the posterior is improper.
     """
     if not 0 < rel_error < 1:
         raise BlupbayesError(f"rel_error={rel_error!r}: it is a share of the posterior sd, such as 0.01.")
     resolved = read_prior(prior).resolve(design)
-    check_beta(design, resolved)
+    if np.isinf(resolved.kappa):
+        check_beta(design, resolved)
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
     marginal = Marginal(statistics, resolved, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
     modes = find_modes(marginal.log_density, starts(marginal, statistics))
     reader, plan = Reader(marginal, modes), first_plan(modes.scale, rel_error)
     for _ in range(MAX_ROUNDS):
-        mixture = reader.lattice(plan)
+        mixture = reader.lattice(plan, rel_error)
         found = accuracy(mixture)
         if found.worst <= rel_error:
             break

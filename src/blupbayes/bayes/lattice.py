@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.errors import BlupbayesError
+from blupbayes.errors import IntegrationError
 
 __all__ = ["Lattice", "Modes", "fill", "find_modes"]
 
@@ -126,7 +126,7 @@ def find_modes(f: LogDensity, starts: Iterable[Array]) -> Modes:
 
     Raises
     ------
-    BlupbayesError
+    IntegrationError
         If the density has no value at any start.
     """
     found: list[tuple[float, Array, Array]] = []
@@ -139,7 +139,9 @@ def find_modes(f: LogDensity, starts: Iterable[Array]) -> Modes:
             values, vectors = np.linalg.eigh(curvature(f, v)[2])
             found.append((height, v, (vectors * np.maximum(values, FLATTEST)) @ vectors.T))
     if not found:
-        raise BlupbayesError("The posterior density has no value at any start: check the prior and the data.")
+        raise IntegrationError(
+            "The posterior density has no value at any start: check the prior and the data."
+        )
     found.sort(key=lambda mode: -mode[0])
     close = [H for value, _, H in found if value > found[0][0] - LOW]
     H = np.sum(close, axis=0)  # spacing that suits the narrowest in every direction
@@ -186,7 +188,7 @@ def fill(
 
     Raises
     ------
-    BlupbayesError
+    IntegrationError
         If more than MAX_POINTS points would be needed.
     """
     d = len(axes)
@@ -201,7 +203,7 @@ def fill(
         top = max(top, *(known[k] for k in todo))
         inside = [k for k in todo if known[k] > top - drop]
         if len(seen) > MAX_POINTS:
-            raise BlupbayesError(
+            raise IntegrationError(
                 f"The posterior of {d} variance parameters needs more than {MAX_POINTS} lattice points at this "
                 "accuracy. Ask for a larger rel_error, or draw with sample()."
             )

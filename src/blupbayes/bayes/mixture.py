@@ -17,10 +17,11 @@ __all__ = ["Mixture", "Moments"]
 
 Array = NDArray[np.float64]
 
-NEGLIGIBLE = 1e-12  # of the total: weights below it are left out of quantiles
+NEGLIGIBLE = 1e-2  # of rel_error: so much probability is left out of quantiles
+CLOSE = 1e-3  # of rel_error: how far the root of a distribution function may be missed, in sds
 WINDOW = 3.0  # bands: how far a node's window reaches
-FINE = 200_000  # steps of the tabulated kernel
-FEW = 9  # Gauss nodes of log sigma in quantiles
+FINE = 20_000  # steps of half of the tabulated kernel
+FEW, MORE = 5, 9  # Gauss nodes of log sigma for linear quantities
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
 
 
@@ -34,11 +35,15 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """All points of a lattice; ``points`` (m) stand in its order, their arrays are named in points.py."""
+    """All points of a lattice; ``points`` (m) stand in its order, their arrays are named in points.py.
+
+    ``rel_error``: what quantiles are found to, in posterior sds; means and sds are sums and have no such limit.
+    """
 
     coordinates: Coordinates
     lattice: Lattice
     points: Points
+    rel_error: float
 
     @cached_property
     def weights(self) -> Array:
@@ -127,7 +132,7 @@ class Mixture:
         from scipy.special import ndtr, ndtri
 
         joint = (self.weights[:, None] * self.few.within).ravel()
-        kept = joint > NEGLIGIBLE
+        kept = self.worthwhile(joint)
         w, moments = joint[kept] / joint[kept].sum(), self.linear(self.weights)
         found = []
         for which in self.portions(columns):
@@ -141,28 +146,39 @@ class Mixture:
                     density = np.where(sds > 0, np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * sds), 0.0)
                 return w @ ndtr(z), w @ density
 
-            found.append([solve(distribution, prob, mean + float(ndtri(prob)) * sd, sd) for prob in probs])
+            starts = [mean + float(ndtri(prob)) * sd for prob in probs]
+            tolerance = CLOSE * self.rel_error * sd
+            found.append(
+                [solve(distribution, p, x, sd, tolerance) for p, x in zip(probs, starts, strict=True)]
+            )
         return np.concatenate(found, axis=1) if found else np.empty((len(probs), 0))
+
+    def worthwhile(self, w: Array) -> NDArray[np.bool_]:
+        """Which of some weights (k,) matter: the others add up to less than a small share of rel_error."""
+        order = np.argsort(w)
+        small = np.cumsum(w[order]) <= NEGLIGIBLE * self.rel_error
+        kept = np.ones(len(w), dtype=bool)
+        kept[order[small]] = False
+        return kept
 
     @cached_property
     def few(self) -> Points:
-        """The points with Gauss's nodes of log sigma: FEW of them match 2 FEW - 1 moments."""
-        p = self.points
-        if p.within.shape[1] <= FEW or np.ptp(p.tau) > 0:
+        """The points with n Gauss nodes of log sigma, which match 2 n - 1 moments."""
+        p, n = self.points, FEW if self.rel_error >= 1e-3 else MORE
+        if p.within.shape[1] <= n or np.ptp(p.tau) > 0:
             return p
-        nodes, weights = gauss(p.log_sigma, p.within, FEW)
+        nodes, weights = gauss(p.log_sigma, p.within, n)
         return replace(p, log_sigma=nodes, within=weights, tau=np.ones_like(nodes))
 
     def deviation_quantiles(self, probs: Sequence[float]) -> Array:
         """Quantiles (len(probs), 1 + K) of sigma and the absolute sds."""
-        joint = self.weights[:, None] * self.points.within
-        narrow = np.exp(smoothed(self.points.log_sigma, self.points.spacing, joint, probs))
-        centre = np.log(self.coordinates.scale) + float(np.sum(joint * self.points.log_sigma))
-        columns = [narrow]
-        for k in range(self.points.sds.shape[1]):
-            x = inverse(self.points.log_sigma + np.log(self.points.sds[:, k])[:, None] - centre[k])
-            band = max(float(np.abs(self.lattice.axes[k]).max()), float(self.points.spacing.max()))
-            y = smoothed(x, np.full(len(x), band), joint, probs)
+        p, joint = self.points, self.weights[:, None] * self.points.within
+        columns = [np.exp(self.smoothed(p.log_sigma, p.spacing, joint, probs))]
+        centre = np.log(self.coordinates.scale) + float(np.sum(joint * p.log_sigma))
+        for k in range(p.sds.shape[1]):
+            x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre[k])
+            band = max(float(np.abs(self.lattice.axes[k]).max()), float(p.spacing.max()))
+            y = self.smoothed(x, np.full(len(x), band), joint, probs)
             columns.append(np.exp(y - np.exp(-y) + centre[k]))
         return np.column_stack(columns)
 
@@ -177,10 +193,34 @@ class Mixture:
                     z = np.arctanh(R[:, i, j])
                     if np.ptp(z) > 0:
                         band = np.full(len(z), self.reach(z))
-                        values = smoothed(z[:, None], band, self.weights[:, None], probs)
+                        values = self.smoothed(z[:, None], band, self.weights[:, None], probs)
                         found[:, i, j] = found[:, j, i] = np.tanh(values)
             out.append(found)
         return tuple(out)
+
+    def smoothed(self, x: Array, bands: Array, w: Array, probs: Sequence[float]) -> Array:
+        """Quantiles of a density that is band-limited to what nodes x (m, S) a ``band`` (m,) apart can carry.
+
+        It is read as a sum of sin(pi u) / (pi u) exp(-(u / WINDOW)^2 / 2), u = (x - node) / band: the cardinal series
+        with a window, which makes it local. Where a band is 0 there is a point mass.
+        """
+        from scipy.special import ndtri
+
+        kept = self.worthwhile(w.ravel()).reshape(w.shape)
+        w, band, x = w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], x[kept]
+        mean = float(w @ x)
+        sd = float(np.sqrt(w @ (x - mean) ** 2))
+        if sd == 0.0:
+            return np.full(len(probs), mean)
+
+        def distribution(at: Array) -> tuple[Array, Array]:
+            total, height = kernel((at - x[:, None]) / band[:, None])
+            return w @ total, w @ (height / band[:, None])
+
+        size = np.full(len(probs), sd)
+        return solve(
+            distribution, np.array(probs), mean + ndtri(probs) * sd, size, CLOSE * self.rel_error * size
+        )
 
     def reach(self, z: Array) -> float:
         """How far a function z (m,) of the points changes over one cell, by weighted least squares."""
@@ -210,43 +250,31 @@ def gauss(x: Array, w: Array, n: int) -> tuple[Array, Array]:
     return shift + size * values, vectors[:, 0, :] ** 2
 
 
-def smoothed(x: Array, bands: Array, w: Array, probs: Sequence[float]) -> Array:
-    """Quantiles of a density that is band-limited to what nodes x (m, S) a ``band`` (m,) apart can carry.
-
-    It is read as a sum of sin(pi u) / (pi u) exp(-(u / WINDOW)^2 / 2), u = (x - node) / band: the cardinal series with
-    a window, which makes it local. Where a band is 0 there is a point mass.
-    """
-    from scipy.special import ndtri
-
-    kept = w > NEGLIGIBLE
-    w, band, x = w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], x[kept]
-    mean = float(w @ x)
-    sd = float(np.sqrt(w @ (x - mean) ** 2))
-    if sd == 0.0:
-        return np.full(len(probs), mean)
-    grid, total, height = kernel()
-
-    def distribution(at: Array) -> tuple[Array, Array]:
-        u = (at - x[:, None]) / band[:, None]
-        return w @ np.interp(u, grid, total), w @ (np.interp(u, grid, height) / band[:, None])
-
-    return np.array(
-        [solve(distribution, p, np.array([mean + ndtri(p) * sd]), np.array([sd]))[0] for p in probs]
-    )
+def kernel(u: Array) -> tuple[Array, Array]:
+    """The windowed series' integral up to u, and its height there, from a table."""
+    total, height = table()
+    place = np.clip((u / (8.0 * WINDOW) + 1.0) * FINE, 0.0, 2.0 * FINE - 1.0)
+    left = place.astype(np.intp)
+    share = place - left
+    return tuple(y[left] + share * (y[left + 1] - y[left]) for y in (total, height))  # type: ignore[return-value]
 
 
 @cache
-def kernel() -> tuple[Array, Array, Array]:
-    """u, the windowed series' integral up to u and its height there; by Simpson's rule, normalised."""
-    u, step = np.linspace(-8.0 * WINDOW, 8.0 * WINDOW, 2 * FINE + 1, retstep=True)
+def table() -> tuple[Array, Array]:
+    """Both at 2 FINE + 1 equal steps of u over -+8 windows; by Simpson's rule, normalised."""
+    u, step = np.linspace(-8.0 * WINDOW, 8.0 * WINDOW, 4 * FINE + 1, retstep=True)
     height = np.sinc(u) * np.exp(-0.5 * (u / WINDOW) ** 2)
     pieces = (height[:-2:2] + 4.0 * height[1:-1:2] + height[2::2]) * step / 3.0
     total = np.concatenate([[0.0], np.cumsum(pieces)])
-    return u[::2], total / total[-1], height[::2] / total[-1]
+    return total / total[-1], height[::2] / total[-1]
 
 
 def solve(
-    distribution: Callable[[Array], tuple[Array, Array]], prob: float, start: Array, sd: Array
+    distribution: Callable[[Array], tuple[Array, Array]],
+    prob: float | Array,
+    start: Array,
+    sd: Array,
+    tolerance: Array,
 ) -> Array:
     """x (n,) where the distribution functions are prob: Newton's steps inside brackets that only shrink."""
     x = start.astype(float)
@@ -267,6 +295,6 @@ def solve(
             there = np.where(outside & both, 0.5 * (low + high), there)
         moved = np.abs(there - x)
         x = there
-        if np.all(moved <= 1e-11 * (sd + np.abs(x) * 1e-3) + 1e-300) or np.all((high - low) <= 1e-12 * sd):
+        if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
             break
     return x

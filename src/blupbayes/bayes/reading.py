@@ -12,7 +12,7 @@ from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.summary import correlated, interval_names
 from blupbayes.model.design import Design
 
-__all__ = ["group_means", "parameters", "ranef"]
+__all__ = ["group_means", "parameters", "ranef", "weights"]
 
 Array = NDArray[np.float64]
 
@@ -105,6 +105,31 @@ def group_means(integral: Integral, design: Design, ci_prob: float = 0.95) -> pd
     ]
     Q = integral.mixture.points.base.shape[1]
     return effects(integral, named(rows), slice(Q - len(rows), Q), ci_prob)
+
+
+def weights(integral: Integral, design: Design) -> pd.DataFrame:
+    """Share of a level's own information that is kept [E-WEIGHT], its posterior mean and sd over the variances.
+
+    Returns
+    -------
+    DataFrame
+        group, level, term, estimate, posterior_sd; a row per random effect.
+    """
+    mixture = integral.mixture
+    p, k, blocks = len(design.fixed_names), 0, []
+    for g in design.groups:
+        J, q = len(g.levels), len(g.names)
+        own = mixture.points.own[:, p : p + J * q].reshape(-1, J, q)
+        prior = mixture.points.sds[:, None, k : k + q] ** 2
+        blocks.append(
+            np.where(prior > 0, 1.0 - own / np.where(prior > 0, prior, 1.0), 0.0).reshape(len(own), -1)
+        )
+        p, k = p + J * q, k + q
+    share, w = np.hstack(blocks), mixture.weights
+    mean = w @ share
+    rows = [(g.name, level, name) for g in design.groups for level in g.levels for name in g.names]
+    table = pd.DataFrame({"estimate": mean, "posterior_sd": np.sqrt(w @ (share - mean) ** 2)})
+    return pd.concat([pd.DataFrame(named(rows)), table], axis=1)
 
 
 def named(rows: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
