@@ -11,8 +11,10 @@ import pandas as pd
 
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.integrate import Integral, reweighted
+from blupbayes.bayes.leave_out import leave_out
 from blupbayes.compare import rows
-from blupbayes.model.design import Design
+from blupbayes.errors import DataError
+from blupbayes.model.design import Design, Group
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.posterior import labels, parameter_rows, spread
@@ -122,6 +124,47 @@ class ExactPosterior:
         """beta_k + b_jk for coefficients with a fixed column of the same name; columns as in ranef."""
         return read.group_means(self.integral, self.design, ci_prob)
 
+    def loo(self) -> pd.DataFrame:
+        """Exact leave-one-out: log p(y_i | all other rows), without refits and without Pareto-k.
+
+        Returns
+        -------
+        DataFrame
+            elpd and err (stated), a row per row of the data.
+
+        Raises
+        ------
+        IntegrationError
+            If the model is too large.
+        """
+        elpd, error = leave_out(self.integral, self.design, [np.array([i]) for i in range(self.n_obs)])
+        return pd.DataFrame({"elpd": elpd, "err": error})
+
+    def logo(self, group: str | None = None) -> pd.DataFrame:
+        """Exact leave-one-group-out: log p(y_j | all other levels), all rows of a level at once.
+
+        Parameters
+        ----------
+        group : str, optional
+            The grouping factor; not needed where there is one.
+
+        Returns
+        -------
+        DataFrame
+            group, level, elpd, err (stated), a row per level.
+
+        Raises
+        ------
+        DataError
+            If there is no such grouping factor.
+        IntegrationError
+            If the model is too large.
+        """
+        g = one_group(self.design, group)
+        rows = [np.flatnonzero(g.codes == j) for j in range(len(g.levels))]
+        elpd, error = leave_out(self.integral, self.design, rows)
+        return pd.DataFrame({"group": g.name, "level": list(g.levels), "elpd": elpd, "err": error})
+
     def reweight(self, prior: Prior | None = None) -> ExactPosterior:
         """The posterior under another prior of the sds and correlations, from the same points: milliseconds.
 
@@ -182,3 +225,13 @@ class ExactPosterior:
 
     def _repr_html_(self) -> str:
         return to_html(compose(self.tidy(), title(self.design), self.notes, max_rows=40))
+
+
+def one_group(design: Design, name: str | None) -> Group:
+    """The grouping factor of that name, or the only one."""
+    known = {g.name: g for g in design.groups}
+    if name is None and len(known) == 1:
+        return design.groups[0]
+    if name not in known:
+        raise DataError(f"group={name!r}: name one of the grouping factors, {', '.join(known)}.")
+    return known[name]

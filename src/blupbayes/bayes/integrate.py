@@ -44,6 +44,8 @@ class Integral:
 
     Parameters
     ----------
+    marginal : Marginal
+        Statistics and prior.
     mixture : Mixture
     modes : Modes
     log_marginal_likelihood : float
@@ -55,6 +57,7 @@ class Integral:
     n_factorizations : int
     """
 
+    marginal: Marginal
     mixture: Mixture
     modes: Modes
     log_marginal_likelihood: float
@@ -150,7 +153,10 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
     lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
     points = replace(p, log_density=lattice.log_density, within=inner / total)
     mixture = Mixture(coordinates, lattice, points, m.rel_error)
-    return Integral(mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0)
+    marginal = replace(integral.marginal, prior=new)
+    return Integral(
+        marginal, mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0
+    )
 
 
 def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
@@ -203,4 +209,4 @@ def integrate(
         if found.worst <= rel_error:
             break
         plan = next_plan(plan, found, rel_error)
-    return Integral(mixture, modes, mixture.lattice.log_total, found, rel_error, reader.count)
+    return Integral(marginal, mixture, modes, mixture.lattice.log_total, found, rel_error, reader.count)

@@ -141,6 +141,10 @@ class BlockedFactor:
         """Level blocks of W and N, one Selected per group, in the model's order."""
         return selected_blocks(self.layout, self.T, self.chain, self.N, self.C, self.W)
 
+    def covered(self, x: Array) -> Array:
+        """W x (q, m)."""
+        return self.solve(x)[0]
+
     def noise(self, rng: np.random.Generator, n: int) -> Array:
         """Draws (q, n) from N(0, W), level by level from the tail backwards."""
         start = self.layout.tail_start

@@ -81,6 +81,11 @@ class DenseFactor:
         """Level blocks (J, q, q) of W."""
         return level_blocks(scaled(self.layout.tail, self.C, self.T, transposed=False), self.layout)
 
+    def covered(self, x: Array) -> Array:
+        """W x (q, m)."""
+        tail, transposed = self.layout.tail, tuple(T.T for T in self.T)
+        return Lam_times(tail, self.T, self.C @ Lam_times(tail, transposed, x))
+
     def noise(self, rng: np.random.Generator, n: int) -> Array:
         """Draws (q, n) from N(0, W)."""
         lower = cholesky(self.C)

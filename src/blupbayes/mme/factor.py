@@ -55,6 +55,9 @@ class Factor(Protocol):
     def information(self, x: Array) -> Array:
         """N x for x (q, m)."""
 
+    def covered(self, x: Array) -> Array:
+        """W x for x (q, m)."""
+
     def noise(self, rng: np.random.Generator, n: int) -> Array:
         """n draws (q, n) from N(0, W)."""
 

@@ -40,6 +40,9 @@ class Many(Protocol):
     def effects(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """b = W Z'[Q e] (k, q, r + 1) and the diagonal of W (k, q) at k of the points."""
 
+    def covered(self, x: Array) -> Array:
+        """W x (m, q, n) for x (q, n)."""
+
 
 @dataclass(frozen=True, eq=False)
 class OneByOne:
@@ -57,6 +60,11 @@ class OneByOne:
             self.statistics.layout.join([diagonals(W)[..., None] for W in f.W_levels])[:, 0] for f in chosen
         ]
         return np.stack([f.border[0] for f in chosen]), np.stack(own)
+
+    def covered(self, x: Array) -> Array:
+        """As in Many."""
+        missing = np.full(x.shape, np.nan)
+        return np.stack([missing if f is None else f.covered(x) for f in self.factors])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +95,21 @@ class Stacked:
             blocks = np.moveaxis(np.diagonal(levels, axis1=1, axis2=3), -1, 1)
             own[:, s.slice] = diagonals(T @ blocks @ transpose_last(T)).reshape(len(v), -1)
         return b, own
+
+    def covered(self, x: Array) -> Array:
+        """As in Many."""
+        C = np.linalg.inv(transpose(self.H) @ self.H + np.eye(self.H.shape[2]))
+        inner = self.spread(np.broadcast_to(x, (len(C), *x.shape)), transposed=True)
+        return self.spread(C @ inner, transposed=False)
+
+    def spread(self, x: Array, *, transposed: bool) -> Array:
+        """Lam x or Lam'x (m, q, n) for x (m, q, n)."""
+        out = np.empty_like(x)
+        for s in self.statistics.layout.tail:
+            T = self.T[s.group][:, None]
+            mine = x[:, s.slice].reshape(len(x), s.J, s.q, -1)
+            out[:, s.slice] = ((transpose_last(T) if transposed else T) @ mine).reshape(len(x), s.J * s.q, -1)
+        return out
 
 
 def diagonals(x: Array) -> Array:
