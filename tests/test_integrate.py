@@ -9,7 +9,7 @@ from scipy import interpolate
 
 import blupbayes as bb
 from blupbayes.bayes.integrate import integrate
-from blupbayes.errors import BlupbayesError, PriorError
+from blupbayes.errors import BlupbayesError, DataError, PriorError
 from blupbayes.mme.gaussian import posterior as solve
 from contract import close
 from test_posterior_reference import FOLDER
@@ -184,6 +184,31 @@ def test_defaults_move_with_the_unit_of_y(unit):
         unit * one.summary()[["mean", "sd", "median"]],
         tolerance=1e-9,
     )
+
+
+NAMES = ["beta[Days]", "sigma", "sd_Subject[Days]", "corr_Subject[Days,Intercept]", "b_Subject[308,Days]"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "group_mean_Subject[335,Intercept]"])
+def test_densities_distribution_functions_and_quantiles_are_of_one_piece(name):
+    post = case("sleepstudy-slope_correlated", 1e-3)
+    probs = np.array([0.01, 0.2, 0.5, 0.8, 0.99])
+    at = post.quantile(name, probs)
+    assert post.cdf(name, at) == pytest.approx(probs, abs=1e-5)  # roots are found to 1e-6 sds
+    curve = post.density(name, np.linspace(at[0], at[-1], 4001))
+    between = quadrature.simpson(curve["density"], x=curve["value"])
+    assert between == pytest.approx(0.98, abs=1e-4)  # the windowed series' derivative, tabulated
+    if name in post.summary().index:
+        assert at[2] == pytest.approx(post.summary().loc[name, "median"], rel=1e-6)
+
+
+def test_a_quantity_that_is_not_there_is_named():
+    with pytest.raises(DataError, match="Did you mean 'sd_Rail"):
+        rail().cdf("sd_Rail", 1.0)
+    with pytest.raises(DataError, match="no unknown quantity 'sigma'"):
+        schools("eight_schools", 1e-2).cdf("sigma", 1.0)
+    with pytest.raises(DataError, match="probabilities lie between 0 and 1"):
+        rail().quantile("sigma", [0.5, 1.0])
 
 
 def test_another_prior_from_the_same_points():

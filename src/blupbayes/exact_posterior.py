@@ -12,6 +12,7 @@ import pandas as pd
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.integrate import Integral, reweighted
 from blupbayes.bayes.leave_out import leave_out
+from blupbayes.bayes.quantity import quantity
 from blupbayes.compare import rows
 from blupbayes.errors import DataError
 from blupbayes.model.design import Design, Group
@@ -24,6 +25,7 @@ from blupbayes.show.tables import to_html
 
 __all__ = ["ExactPosterior"]
 
+ROUGH = 1e-3  # sds: how far the ends of a plot may be missed
 NEAR = 3.0  # modes so much lower, in units of the log-density, are told
 
 
@@ -123,6 +125,67 @@ class ExactPosterior:
     def group_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """beta_k + b_jk for coefficients with a fixed column of the same name; columns as in ranef."""
         return read.group_means(self.integral, self.design, ci_prob)
+
+    def cdf(self, name: str, values: Any) -> Any:
+        """P(quantity <= value): tail probabilities.
+
+        Parameters
+        ----------
+        name : str
+            As in summary(), or b_Subject[308,Days], group_mean_Subject[308,Days].
+        values : float or array (n,)
+            In the unit of the quantity.
+
+        Returns
+        -------
+        float or array (n,)
+
+        Raises
+        ------
+        DataError
+            If there is no such quantity.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2"))
+        >>> round(float(model.integrate().cdf("sd_Batch[Intercept]", 1.0)), 2)
+        0.58
+        """
+        at = np.asarray(values, dtype=float)
+        found = quantity(self.integral, self.design, name)
+        return found.cdf(np.atleast_1d(at)).reshape(at.shape)[()]
+
+    def density(self, name: str, values: Any = None) -> pd.DataFrame:
+        """Posterior density of one quantity, for a plot.
+
+        Parameters
+        ----------
+        name : str
+            As in cdf.
+        values : array (n,), optional
+            None takes 200 values from the 0.1 % to the 99.9 % quantile.
+
+        Returns
+        -------
+        DataFrame
+            value and density, in one over the unit of the quantity.
+        """
+        found = quantity(self.integral, self.design, name)
+        if values is None:
+            low, high = found.quantiles((0.001, 0.999), ROUGH).ravel()
+            values = np.linspace(low, high, 200)
+        at = np.atleast_1d(np.asarray(values, dtype=float))
+        return pd.DataFrame({"value": at, "density": found.pdf(at)})
+
+    def quantile(self, name: str, probs: Any) -> Any:
+        """Values that the quantity stays below with given probabilities: float or array (n,); name as in cdf."""
+        given = np.asarray(probs, dtype=float)
+        if not np.all((given > 0) & (given < 1)):
+            raise DataError(f"probs={probs!r}: probabilities lie between 0 and 1.")
+        found = quantity(self.integral, self.design, name)
+        tolerance = 1e-3 * self.integral.rel_error
+        return found.quantiles(np.atleast_1d(given).tolist(), tolerance).reshape(given.shape)[()]
 
     def loo(self) -> pd.DataFrame:
         """Exact leave-one-out: log p(y_i | all other rows), without refits and without Pareto-k.

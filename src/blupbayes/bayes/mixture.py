@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.coordinates import Coordinates, inverse
+from blupbayes.bayes.curves import Artanh, Bells, Curve, Link, Log, Stretched
 from blupbayes.bayes.lattice import Lattice
 from blupbayes.bayes.points import Points
 
@@ -19,8 +20,6 @@ Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-2  # of rel_error: so much probability is left out of quantiles
 CLOSE = 1e-3  # of rel_error: how far the root of a distribution function may be missed, in sds
-WINDOW = 3.0  # bands: how far a node's window reaches
-FINE = 20_000  # steps of half of the tabulated kernel
 FEW, MORE = 5, 9  # Gauss nodes of log sigma for linear quantities
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
 
@@ -127,30 +126,18 @@ class Mixture:
             out.append(Moments(mean, np.sqrt(np.tensordot(w, (R - mean) ** 2, axes=1))))
         return tuple(out)
 
-    def linear_quantiles(self, probs: Sequence[float], columns: slice = slice(None)) -> Array:
-        """Quantiles (len(probs), n) of beta, b and group means, or of some of their columns."""
-        from scipy.special import ndtr, ndtri
-
+    def bells(self, columns: slice) -> Bells:
+        """Some of the linear quantities as mixtures of Gaussians."""
         joint = (self.weights[:, None] * self.few.within).ravel()
         kept = self.worthwhile(joint)
-        w, moments = joint[kept] / joint[kept].sum(), self.linear(self.weights)
-        found = []
-        for which in self.portions(columns):
-            means, variances = (x.reshape(joint.size, -1)[kept] for x in self.components(which))
-            sds = np.sqrt(variances)
-            mean, sd = moments.mean[which], moments.sd[which]
+        means, variances = (x.reshape(joint.size, -1)[kept] for x in self.components(columns))
+        return Bells(means, np.sqrt(variances), joint[kept] / joint[kept].sum())
 
-            def distribution(x: Array, means: Array = means, sds: Array = sds) -> tuple[Array, Array]:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    z = np.where(sds > 0, (x - means) / sds, np.where(x >= means, np.inf, -np.inf))
-                    density = np.where(sds > 0, np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * sds), 0.0)
-                return w @ ndtr(z), w @ density
-
-            starts = [mean + float(ndtri(prob)) * sd for prob in probs]
-            tolerance = CLOSE * self.rel_error * sd
-            found.append(
-                [solve(distribution, p, x, sd, tolerance) for p, x in zip(probs, starts, strict=True)]
-            )
+    def linear_quantiles(self, probs: Sequence[float], columns: slice = slice(None)) -> Array:
+        """Quantiles (len(probs), n) of beta, b and group means, or of some of their columns."""
+        found = [
+            self.bells(which).quantiles(probs, CLOSE * self.rel_error) for which in self.portions(columns)
+        ]
         return np.concatenate(found, axis=1) if found else np.empty((len(probs), 0))
 
     def worthwhile(self, w: Array) -> NDArray[np.bool_]:
@@ -170,57 +157,54 @@ class Mixture:
         nodes, weights = gauss(p.log_sigma, p.within, n)
         return replace(p, log_sigma=nodes, within=weights, tau=np.ones_like(nodes))
 
+    def sd_curve(self, k: int) -> Curve:
+        """Absolute sd k of the random effects."""
+        p, joint = self.points, self.joint
+        centre = float(np.log(self.coordinates.scale[k]) + np.sum(joint * p.log_sigma))
+        x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre)
+        band = max(float(np.abs(self.lattice.axes[k]).max()), float(p.spacing.max()))
+        return self.curve(x, np.full(len(x), band), joint, Stretched(centre))
+
+    @property
+    def sigma_curve(self) -> Curve:
+        """The residual sd."""
+        return self.curve(self.points.log_sigma, self.points.spacing, self.joint, Log())
+
+    def corr_curve(self, group: int, i: int, j: int) -> Curve:
+        """Correlation of coefficients i and j of a group."""
+        z = np.arctanh(self.points.corrs[group][:, i, j])
+        return self.curve(z[:, None], np.full(len(z), self.reach(z)), self.weights[:, None], Artanh())
+
+    def curve(self, x: Array, bands: Array, w: Array, link: Link) -> Curve:
+        """Of nodes x (m, S), weights w (m, S) and bands (m,)."""
+        kept = self.worthwhile(w.ravel()).reshape(w.shape)
+        return Curve(x[kept], w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], link)
+
+    @property
+    def joint(self) -> Array:
+        """Probabilities (m, S) of all nodes."""
+        return self.weights[:, None] * self.points.within
+
     def deviation_quantiles(self, probs: Sequence[float]) -> Array:
         """Quantiles (len(probs), 1 + K) of sigma and the absolute sds."""
-        p, joint = self.points, self.weights[:, None] * self.points.within
-        columns = [np.exp(self.smoothed(p.log_sigma, p.spacing, joint, probs))]
-        centre = np.log(self.coordinates.scale) + float(np.sum(joint * p.log_sigma))
-        for k in range(p.sds.shape[1]):
-            x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre[k])
-            band = max(float(np.abs(self.lattice.axes[k]).max()), float(p.spacing.max()))
-            y = self.smoothed(x, np.full(len(x), band), joint, probs)
-            columns.append(np.exp(y - np.exp(-y) + centre[k]))
-        return np.column_stack(columns)
+        curves = [self.sigma_curve, *(self.sd_curve(k) for k in range(self.points.sds.shape[1]))]
+        return np.column_stack([c.quantiles(probs, CLOSE * self.rel_error) for c in curves])
 
     def correlation_quantiles(self, probs: Sequence[float]) -> tuple[Array, ...]:
         """Quantiles (len(probs), q, q) of the correlations by group."""
         out = []
-        for R in self.points.corrs:
+        for g, R in enumerate(self.points.corrs):
             q = R.shape[1]
             found = np.broadcast_to(np.eye(q), (len(probs), q, q)).copy()
             for i in range(q):
                 for j in range(i):
-                    z = np.arctanh(R[:, i, j])
-                    if np.ptp(z) > 0:
-                        band = np.full(len(z), self.reach(z))
-                        values = self.smoothed(z[:, None], band, self.weights[:, None], probs)
-                        found[:, i, j] = found[:, j, i] = np.tanh(values)
+                    if np.ptp(R[:, i, j]) > 0:
+                        values = self.corr_curve(g, i, j).quantiles(probs, CLOSE * self.rel_error)
+                        found[:, i, j] = found[:, j, i] = values
+                    else:
+                        found[:, i, j] = found[:, j, i] = 0.0
             out.append(found)
         return tuple(out)
-
-    def smoothed(self, x: Array, bands: Array, w: Array, probs: Sequence[float]) -> Array:
-        """Quantiles of a density that is band-limited to what nodes x (m, S) a ``band`` (m,) apart can carry.
-
-        It is read as a sum of sin(pi u) / (pi u) exp(-(u / WINDOW)^2 / 2), u = (x - node) / band: the cardinal series
-        with a window, which makes it local. Where a band is 0 there is a point mass.
-        """
-        from scipy.special import ndtri
-
-        kept = self.worthwhile(w.ravel()).reshape(w.shape)
-        w, band, x = w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], x[kept]
-        mean = float(w @ x)
-        sd = float(np.sqrt(w @ (x - mean) ** 2))
-        if sd == 0.0:
-            return np.full(len(probs), mean)
-
-        def distribution(at: Array) -> tuple[Array, Array]:
-            total, height = kernel((at - x[:, None]) / band[:, None])
-            return w @ total, w @ (height / band[:, None])
-
-        size = np.full(len(probs), sd)
-        return solve(
-            distribution, np.array(probs), mean + ndtri(probs) * sd, size, CLOSE * self.rel_error * size
-        )
 
     def reach(self, z: Array) -> float:
         """How far a function z (m,) of the points changes over one cell, by weighted least squares."""
@@ -248,53 +232,3 @@ def gauss(x: Array, w: Array, n: int) -> tuple[Array, Array]:
         before, v = v, u / np.maximum(beta, 1e-300)
     values, vectors = np.linalg.eigh(J)
     return shift + size * values, vectors[:, 0, :] ** 2
-
-
-def kernel(u: Array) -> tuple[Array, Array]:
-    """The windowed series' integral up to u, and its height there, from a table."""
-    total, height = table()
-    place = np.clip((u / (8.0 * WINDOW) + 1.0) * FINE, 0.0, 2.0 * FINE - 1.0)
-    left = place.astype(np.intp)
-    share = place - left
-    return tuple(y[left] + share * (y[left + 1] - y[left]) for y in (total, height))  # type: ignore[return-value]
-
-
-@cache
-def table() -> tuple[Array, Array]:
-    """Both at 2 FINE + 1 equal steps of u over -+8 windows; by Simpson's rule, normalised."""
-    u, step = np.linspace(-8.0 * WINDOW, 8.0 * WINDOW, 4 * FINE + 1, retstep=True)
-    height = np.sinc(u) * np.exp(-0.5 * (u / WINDOW) ** 2)
-    pieces = (height[:-2:2] + 4.0 * height[1:-1:2] + height[2::2]) * step / 3.0
-    total = np.concatenate([[0.0], np.cumsum(pieces)])
-    return total / total[-1], height[::2] / total[-1]
-
-
-def solve(
-    distribution: Callable[[Array], tuple[Array, Array]],
-    prob: float | Array,
-    start: Array,
-    sd: Array,
-    tolerance: Array,
-) -> Array:
-    """x (n,) where the distribution functions are prob: Newton's steps inside brackets that only shrink."""
-    x = start.astype(float)
-    low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
-    for _ in range(100):
-        value, density = distribution(x)
-        low, high = (
-            np.where(value < prob, np.maximum(low, x), low),
-            np.where(value < prob, high, np.minimum(high, x)),
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.clip((prob - value) / density, -2 * sd, 2 * sd)
-        step = np.where(np.isfinite(step), step, np.where(value < prob, sd, -sd))
-        there = x + step
-        outside = (there <= low) | (there >= high)
-        both = np.isfinite(low) & np.isfinite(high)
-        with np.errstate(invalid="ignore"):
-            there = np.where(outside & both, 0.5 * (low + high), there)
-        moved = np.abs(there - x)
-        x = there
-        if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
-            break
-    return x

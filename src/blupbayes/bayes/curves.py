@@ -1,0 +1,207 @@
+"""Distributions of single quantities: smooth marginals read off weighted nodes, and mixtures of Gaussians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blupbayes.bayes.coordinates import inverse
+
+__all__ = ["Artanh", "Bells", "Curve", "Link", "Log", "Stretched"]
+
+Array = NDArray[np.float64]
+
+WINDOW = 3.0  # bands: how far a node's window reaches
+FINE = 20_000  # steps of half of the tabulated kernel
+STEPS = 100
+
+
+class Link(Protocol):
+    """A quantity as a point on the line where its density is a bell."""
+
+    def line(self, value: Array) -> tuple[Array, Array]:
+        """The point, and how fast it moves with the value."""
+
+    def value(self, line: Array) -> Array:
+        """And back."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Of a positive quantity."""
+
+    def line(self, value: Array) -> tuple[Array, Array]:
+        """log x."""
+        return np.log(value), 1.0 / value
+
+    def value(self, line: Array) -> Array:
+        """exp."""
+        return np.exp(line)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """Of an sd that may be next to 0: log x = centre + y - exp(-y), as in coordinates.py."""
+
+    centre: float
+
+    def line(self, value: Array) -> tuple[Array, Array]:
+        """y."""
+        y = inverse(np.log(value) - self.centre)
+        return y, 1.0 / (value * (1.0 + np.exp(-y)))
+
+    def value(self, line: Array) -> Array:
+        """x."""
+        return np.exp(line - np.exp(-line) + self.centre)
+
+
+@dataclass(frozen=True)
+class Artanh:
+    """Of a correlation."""
+
+    def line(self, value: Array) -> tuple[Array, Array]:
+        """artanh x."""
+        return np.arctanh(value), 1.0 / (1.0 - value**2)
+
+    def value(self, line: Array) -> Array:
+        """tanh."""
+        return np.tanh(line)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A density that is band-limited to what its nodes can carry.
+
+    It is read as a sum of sin(pi u) / (pi u) exp(-(u / WINDOW)^2 / 2), u = (x - node) / band: the cardinal series with
+    a window, which makes it local.
+
+    Parameters
+    ----------
+    nodes, weights, band : array (k,)
+        On the line of the link; the weights add up to 1.
+    link : Link
+    """
+
+    nodes: Array
+    weights: Array
+    band: Array
+    link: Link
+
+    def on_line(self, at: Array) -> tuple[Array, Array]:
+        """Distribution function and density (n,) at points (n,) of the line."""
+        total, height = kernel((at - self.nodes[:, None]) / self.band[:, None])
+        return self.weights @ total, self.weights @ (height / self.band[:, None])
+
+    def cdf(self, values: Array) -> Array:
+        """P(x <= value) (n,)."""
+        return np.clip(self.on_line(self.link.line(values)[0])[0], 0.0, 1.0)
+
+    def pdf(self, values: Array) -> Array:
+        """Density (n,)."""
+        line, slope = self.link.line(values)
+        return np.maximum(self.on_line(line)[1] * slope, 0.0)
+
+    def quantiles(self, probs: Sequence[float], tolerance: float) -> Array:
+        """Values (len(probs),), missed by at most tolerance sds on the line."""
+        from scipy.special import ndtri
+
+        mean = float(self.weights @ self.nodes)
+        sd = float(np.sqrt(self.weights @ (self.nodes - mean) ** 2))
+        if sd == 0.0:
+            return self.link.value(np.full(len(probs), mean))
+        size = np.full(len(probs), sd)
+        return self.link.value(
+            solve(self.on_line, np.array(probs), mean + ndtri(probs) * sd, size, tolerance * size)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Bells:
+    """Mixtures of Gaussians: ``means`` and ``sds`` (k, n) of n quantities, ``weights`` (k,) that add up to 1."""
+
+    means: Array
+    sds: Array
+    weights: Array
+
+    def distribution(self, x: Array) -> tuple[Array, Array]:
+        """Distribution functions and densities at x (n,), one value for each quantity."""
+        from scipy.special import ndtr
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(
+                self.sds > 0, (x - self.means) / self.sds, np.where(x >= self.means, np.inf, -np.inf)
+            )
+            density = np.where(self.sds > 0, np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * self.sds), 0.0)
+        return self.weights @ ndtr(z), self.weights @ density
+
+    def cdf(self, values: Array) -> Array:
+        """P(x <= value) (k,) of the only quantity."""
+        return np.array([self.distribution(np.array([x]))[0][0] for x in values])
+
+    def pdf(self, values: Array) -> Array:
+        """Density (k,) of the only quantity."""
+        return np.array([self.distribution(np.array([x]))[1][0] for x in values])
+
+    def quantiles(self, probs: Sequence[float], tolerance: float) -> Array:
+        """Values (len(probs), n), missed by at most tolerance sds."""
+        from scipy.special import ndtri
+
+        mean = self.weights @ self.means
+        sd = np.sqrt(self.weights @ (self.sds**2 + (self.means - mean) ** 2))
+        found = [solve(self.distribution, p, mean + float(ndtri(p)) * sd, sd, tolerance * sd) for p in probs]
+        return np.array(found).reshape(len(probs), -1)
+
+
+def kernel(u: Array) -> tuple[Array, Array]:
+    """The windowed series' integral up to u, and its height there, from a table."""
+    total, height = table()
+    place = np.clip((u / (8.0 * WINDOW) + 1.0) * FINE, 0.0, 2.0 * FINE - 1.0)
+    left = place.astype(np.intp)
+    share = place - left
+    return tuple(y[left] + share * (y[left + 1] - y[left]) for y in (total, height))  # type: ignore[return-value]
+
+
+@cache
+def table() -> tuple[Array, Array]:
+    """Both at 2 FINE + 1 equal steps of u over -+8 windows; by Simpson's rule, normalised."""
+    u, step = np.linspace(-8.0 * WINDOW, 8.0 * WINDOW, 4 * FINE + 1, retstep=True)
+    height = np.sinc(u) * np.exp(-0.5 * (u / WINDOW) ** 2)
+    pieces = (height[:-2:2] + 4.0 * height[1:-1:2] + height[2::2]) * step / 3.0
+    total = np.concatenate([[0.0], np.cumsum(pieces)])
+    return total / total[-1], height[::2] / total[-1]
+
+
+def solve(
+    distribution: Callable[[Array], tuple[Array, Array]],
+    prob: float | Array,
+    start: Array,
+    sd: Array,
+    tolerance: Array,
+) -> Array:
+    """x (n,) where the distribution functions are prob: Newton's steps inside brackets that only shrink."""
+    x = start.astype(float)
+    low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
+    for _ in range(STEPS):
+        value, density = distribution(x)
+        low, high = (
+            np.where(value < prob, np.maximum(low, x), low),
+            np.where(value < prob, high, np.minimum(high, x)),
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.clip((prob - value) / density, -2 * sd, 2 * sd)
+        step = np.where(np.isfinite(step), step, np.where(value < prob, sd, -sd))
+        there = x + step
+        outside = (there <= low) | (there >= high)
+        both = np.isfinite(low) & np.isfinite(high)
+        with np.errstate(invalid="ignore"):
+            there = np.where(outside & both, 0.5 * (low + high), there)
+        moved = np.abs(there - x)
+        x = there
+        if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
+            break
+    return x
