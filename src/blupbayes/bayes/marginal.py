@@ -168,6 +168,14 @@ class Marginal:
         return np.asarray(K)
 
     @cached_property
+    def hidden_root(self) -> Array:
+        """Root (p, p - r) of the prior covariance of what the data do not see of beta; no columns at kappa = 0."""
+        free = self.split[1]
+        if not (free.size and self.informed):
+            return np.zeros((len(free), 0))
+        return np.asarray(free @ np.linalg.inv(np.linalg.cholesky(self.hidden)).T)
+
+    @cached_property
     def fixed(self) -> Fixed:
         """beta before any theta; at kappa = 0 NaN where a column is aliased."""
         s, m = self.statistics, self.prior.mean
@@ -176,7 +184,7 @@ class Marginal:
         if not free.size:
             return Fixed(G, s.beta_ols, np.zeros(s.rank), nothing)
         if self.informed:
-            return Fixed(G, m, self.h, np.diagonal(free @ np.linalg.solve(self.hidden, free.T)))
+            return Fixed(G, m, self.h, np.sum(self.hidden_root**2, axis=1))
         G = np.zeros_like(G)
         G[s.kept] = np.linalg.inv(s.R[:, s.kept])
         start = np.where(np.isin(np.arange(len(nothing)), s.kept), s.beta_ols, np.nan)

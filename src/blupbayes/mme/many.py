@@ -43,6 +43,9 @@ class Many(Protocol):
     def covered(self, x: Array) -> Array:
         """W x (m, q, n) for x (q, n)."""
 
+    def noise(self, rng: np.random.Generator) -> Array:
+        """One draw (m, q) from N(0, W) at each point."""
+
 
 @dataclass(frozen=True, eq=False)
 class OneByOne:
@@ -65,6 +68,11 @@ class OneByOne:
         """As in Many."""
         missing = np.full(x.shape, np.nan)
         return np.stack([missing if f is None else f.covered(x) for f in self.factors])
+
+    def noise(self, rng: np.random.Generator) -> Array:
+        """As in Many."""
+        missing = np.full((self.statistics.layout.size, 1), np.nan)
+        return np.stack([missing if f is None else f.noise(rng, 1) for f in self.factors])[:, :, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +109,13 @@ class Stacked:
         C = np.linalg.inv(transpose(self.H) @ self.H + np.eye(self.H.shape[2]))
         inner = self.spread(np.broadcast_to(x, (len(C), *x.shape)), transposed=True)
         return self.spread(C @ inner, transposed=False)
+
+    def noise(self, rng: np.random.Generator) -> Array:
+        """As in Many."""
+        q = self.H.shape[2]
+        root = np.linalg.cholesky(transpose(self.H) @ self.H + np.eye(q))
+        z = np.linalg.solve(transpose(root), rng.standard_normal((len(root), q, 1)))
+        return self.spread(z, transposed=False)[:, :, 0]
 
     def spread(self, x: Array, *, transposed: bool) -> Array:
         """Lam x or Lam'x (m, q, n) for x (m, q, n)."""
