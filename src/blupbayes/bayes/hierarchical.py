@@ -154,10 +154,14 @@ def deviation(name: str, priors: Sequence[Distribution], dim: str | None) -> Any
     import pymc as pm
 
     first = priors[0]
-    values = {key: np.array([d.parameters[key] for d in priors]) for key in first.parameters}
-    parameters = values if dim else {key: float(value[0]) for key, value in values.items()}
-    variable = getattr(pm, first.name)(drawn(name, first), **parameters, dims=dim)
-    return pm.Deterministic(name, variable**0.5, dims=dim) if first.on == "variance" else variable
+    kind, parameters = first.pymc
+    values = {key: np.array([d.pymc[1][key] for d in priors]) for key in parameters}
+    variable = getattr(pm, kind)(drawn(name, first), **(values if dim else parameters), dims=dim)
+    if first.on == "sd":
+        return variable
+    return pm.Deterministic(
+        name, variable**0.5 if first.on == "variance" else pm.math.exp(variable), dims=dim
+    )
 
 
 def correlation(prior: GroupPrior, eta: float) -> Any:
