@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from blupbayes.bayes.correlation import correlation_matrix, correlation_root, partials
 from blupbayes.bayes.diagnostics import diagnostics
 from blupbayes.bayes.names import coordinates, drawn, level_dim, parts, reported
-from blupbayes.bayes.propriety import check_beta
+from blupbayes.bayes.propriety import check_beta, check_sampled
 from blupbayes.bayes.provenance import provenance, settled_seed
 from blupbayes.bayes.starts import starting_point
 from blupbayes.bayes.whitening import Whitening, whitening
@@ -78,6 +78,7 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
     check_parameterization(parameterization)
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
+    check_sampled(resolved)
     with pm.Model(coords=coordinates(design)) as model:
         mu = fixed_part(design, resolved)
         for group, of_group in zip(design.groups, resolved.groups, strict=True):
