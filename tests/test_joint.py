@@ -1,6 +1,7 @@
 """Joint priors of a covariance matrix: densities against scipy.stats and brute-force integrals."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import scipy.stats as st
 from scipy.integrate import quad
 
 from blupbayes.errors import PriorError
-from blupbayes.model.joint import Decov, InverseWishart, Wishart, log_volume
+from blupbayes.model.joint import Decov, InverseWishart, Wishart
+from blupbayes.model.measure import log_volume
 
 SIGMA = np.array([1.7])
 
@@ -192,11 +194,19 @@ def test_zero_sds_and_singular_correlations_are_answered():
         assert (value[2] == -np.inf).all()
 
 
+def test_what_is_not_the_default_is_printed_and_reads_back():
+    for prior in (Decov(), Decov(2, scale=0.5), Wishart(), Wishart(4, 2.5), InverseWishart(df=7)):
+        assert eval(str(prior)) == prior
+    assert str(Decov(scale=2)) == "Decov(scale=2)"
+    assert pickle.loads(pickle.dumps(Wishart(4))) == Wishart(4.0)
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
         (lambda: Decov(shape=-1), "shape = -1"),
         (lambda: Decov(scale=math.inf), "finite"),
+        (lambda: Decov(scale=None), "scale = None"),
         (lambda: Wishart(df="many"), "df = 'many'"),
         (lambda: Wishart(df=1).check(3), "above 2"),
         (lambda: InverseWishart(1.5).check(3), "above 2"),

@@ -27,12 +27,11 @@ from numpy.typing import NDArray
 from blupbayes.errors import PriorError
 from blupbayes.model.distributions import Distribution
 from blupbayes.model.joint import Joint
+from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.model.scales import DesignLike, GroupLike
 
 __all__ = [
-    "check_joint",
-    "check_residual",
-    "check_sd",
+    "check_existence",
     "combination",
     "exponent",
     "flat_columns",
@@ -75,6 +74,19 @@ def combination(group: GroupLike, start: int, stop: int) -> Array:
 def missing_moments(order: float) -> list[str]:
     """Which of mean and variance an sd lacks whose posterior density is of order sd^-order."""
     return [name for name, power in (("mean", 1), ("variance", 2)) if order - power <= 1]
+
+
+def check_existence(design: DesignLike, prior: ResolvedPrior) -> None:
+    """PriorError where the posterior of an sd certainly does not exist [E-TAIL]."""
+    basis = flat_columns(design, prior.flat)
+    for group, of_group in zip(design.groups, prior.groups, strict=True):
+        for k, sd in enumerate(of_group.sds):
+            check_sd(group, k, sd, basis, of_group.scales[k])
+        if of_group.joint is not None:
+            for a, b in of_group.terms:
+                check_joint(group, a, b, of_group.joint, basis, of_group.scales[a])
+    if prior.residual is not None:
+        check_residual(design, prior.residual, basis)
 
 
 def check_sd(group: GroupLike, k: int, prior: Distribution, basis: Array, scale: float) -> None:

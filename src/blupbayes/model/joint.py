@@ -1,12 +1,6 @@
 """Joint priors of the covariance matrix of one term: what other packages use as their defaults.
 
-Every density here is with respect to one measure [E-JOINT]: Lebesgue measure on the sds relative to sigma,
-r_j = sd_j / sigma, times the uniform distribution of correlation matrices, LKJ(1), at a given sigma. With
-D = diag(r) and S = Sigma / sigma^2 = D R D (q, q),
-
-    dS = 2^q prod_j r_j^q dr dR,    dR = V_q d(uniform),    V_q = the volume of correlation matrices,
-
-so that LKJ(eta) has the log-density (eta - 1) log|R| - log V_q(eta) + log V_q(1), which is 0 at eta = 1.
+Every density is with respect to the measure of `measure.py` [E-JOINT].
 """
 
 from __future__ import annotations
@@ -19,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import PriorError
+from blupbayes.model.measure import log_det, log_jacobian, log_multigamma, log_volume, spread_over
 
-__all__ = ["Decov", "InverseWishart", "Joint", "Wishart", "log_volume"]
+__all__ = ["Decov", "InverseWishart", "Joint", "Wishart"]
 
 Array = NDArray[np.float64]
 
@@ -43,42 +38,11 @@ class Joint(Protocol):
         """What the prior says of a (q, q) matrix, for print."""
 
 
-def log_volume(q: int, eta: float = 1.0) -> float:
-    """log of the integral of |R|^(eta - 1) over the correlation matrices R (q, q): log V_q(eta)."""
-    total = 0.0
-    for j in range(q - 1):
-        a = eta + (q - 2 - j) / 2
-        total += (q - 1 - j) * ((2 * a - 1) * math.log(2) + 2 * math.lgamma(a) - math.lgamma(2 * a))
-    return total
-
-
-def log_det(corr: Array) -> tuple[Array, Array]:
-    """log|R| (m,), 0 where R is not positive definite in double precision; and where it is."""
-    sign, value = np.linalg.slogdet(corr)
-    return np.where(sign > 0, value, 0.0), sign > 0
-
-
-def log_multigamma(q: int, a: float) -> float:
-    """log Gamma_q(a)."""
-    return q * (q - 1) / 4 * math.log(math.pi) + sum(math.lgamma(a - j / 2) for j in range(q))
-
-
-def log_jacobian(log_r: Array) -> Array:
-    """log of dS with respect to the measure of this file, (m,), at log relative sds (m, q)."""
-    q = log_r.shape[1]
-    return np.asarray(q * math.log(2) + q * log_r.sum(axis=1) + log_volume(q))
-
-
-def spread_over(value: Array, inside: Array, sigma: Array) -> Array:
-    """A log-density (m,) that does not depend on sigma, as (m, S); -inf where not inside (m,)."""
-    return np.where(inside, value, -np.inf)[:, None] + np.zeros_like(np.atleast_2d(sigma))
-
-
 def check_numbers(prior: Any, infinite: str = "") -> None:
     """Every field a float above 0, and finite but for the one named `infinite`; PriorError otherwise."""
     for field in fields(prior):
         value = getattr(prior, field.name)
-        if value is None:
+        if value is None and field.default is None:
             continue
         allowed = isinstance(value, (int, float, np.number)) and value > 0
         if not allowed or (math.isinf(value) and field.name != infinite):
@@ -88,8 +52,17 @@ def check_numbers(prior: Any, infinite: str = "") -> None:
         object.__setattr__(prior, field.name, float(value))
 
 
-@dataclass(frozen=True)
-class Decov:
+@dataclass(frozen=True, repr=False)
+class Short:
+    """Prints what is not the default."""
+
+    def __repr__(self) -> str:
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value:g}' for name, value in changed.items())})"
+
+
+@dataclass(frozen=True, repr=False)
+class Decov(Short):
     """rstanarm's default: sd_j = sigma tau scale sqrt(q pi_j), with a correlation matrix R.
 
     tau ~ Gamma(shape, rate 1), pi ~ Dirichlet(concentration, ...), R ~ LKJ(regularization): relative to sigma.
@@ -102,7 +75,7 @@ class Decov:
     Notes
     -----
     With k = scale sqrt(q) and h = |r|, tau = h / k and pi_j = r_j^2 / h^2, whose Jacobian is 2^(q-1) prod_j r_j /
-    (k h^(2q - 1)). Source: Gabry and Goodrich, rstanarm, "Prior Distributions"; Chung et al. (2015) for the trace.
+    (k h^(2q - 1)). Source: rstanarm, "Prior Distributions for rstanarm Models".
 
     Examples
     --------
@@ -146,8 +119,8 @@ class Decov:
         return f"sd = sigma tau {self.scale:g}{shares}, tau ~ Gamma({self.shape:g}, 1){lkj}"
 
 
-@dataclass(frozen=True)
-class Wishart:
+@dataclass(frozen=True, repr=False)
+class Wishart(Short):
     """blme's default: S = Sigma / sigma^2 ~ Wishart(df, scale I), improper at scale = inf.
 
     At scale = inf the density of S, with respect to S, is |S|^((df - q - 1) / 2) without a constant.
@@ -200,8 +173,8 @@ class Wishart:
         return f"density |Sigma/sigma^2|^{(self.freedom(q) - q - 1) / 2:g} of the matrix, improper"
 
 
-@dataclass(frozen=True)
-class InverseWishart:
+@dataclass(frozen=True, repr=False)
+class InverseWishart(Short):
     """INLA's `iidkd`: the precision Sigma^-1 ~ Wishart(df, (scale I)^-1), so Sigma ~ inverse-Wishart(df, scale I).
 
     log-density: -(df + q + 1)/2 log|Sigma| - scale tr(Sigma^-1)/2 and constants; in the units of the data.

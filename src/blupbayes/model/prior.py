@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from blupbayes.errors import PriorError
 from blupbayes.model.distributions import Distribution, read_distribution
-from blupbayes.model.existence import check_joint, check_residual, check_sd, flat_columns
+from blupbayes.model.existence import check_existence
+from blupbayes.model.packages import package_defaults
 from blupbayes.model.read_prior import (
     check_names,
     full_mean,
@@ -25,7 +26,7 @@ from blupbayes.model.read_prior import (
     read_sds,
 )
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
-from blupbayes.model.scales import DesignLike, GroupLike, default_scales, residual_scale
+from blupbayes.model.scales import DesignLike, GroupLike, default_scales, residual_scale, term_ranges
 
 __all__ = ["Prior", "read_prior"]
 
@@ -134,6 +135,37 @@ class Prior:
         for name, value in read.items():
             object.__setattr__(self, name, value)
 
+    @classmethod
+    def like(cls, package: str, model: Any) -> Prior:
+        """The defaults of another package for a model, to set its answer beside ours.
+
+        Parameters
+        ----------
+        package : {"rstanarm", "brms", "bambi", "blme", "inla"}
+            rstanarm's stan_lmer, brms's brm, Bambi, blme's blmer (whose penalty is read as a prior), R-INLA.
+        model : MixedModel or Design
+            Its y and columns set the scales, as they do there; weights enter none of the formulas, an offset
+            brms's alone, and a known sigma replaces the prior of sigma.
+
+        Returns
+        -------
+        Prior
+            Its `label`, printed with every result, says where it is from.
+
+        Raises
+        ------
+        PriorError
+            If there is no such package, it does not have this model (Bambi has no correlations), or the
+            posterior under its defaults is improper (blme's with few levels).
+        """
+        design = getattr(model, "design", model)
+        prior = cls(**package_defaults(package, design))
+        try:
+            prior.resolve(design)
+        except PriorError as error:
+            raise PriorError(f"{prior.label}: {error}") from error
+        return prior
+
     def resolve(self, design: DesignLike) -> ResolvedPrior:
         """The prior of one design, defaults filled in.
 
@@ -197,10 +229,10 @@ class Prior:
             sds=() if joint else tuple(d or default(s) for d, s in zip(stated, scales, strict=True)),
             scales=scales,
             defaults=() if joint else tuple(d is None for d in stated),
-            blocks=tuple((a, b) for a, b in terms(group) if b - a > 1),
+            blocks=tuple((a, b) for a, b in term_ranges(group) if b - a > 1),
             eta=1.0 if joint else self.corr,
             joint=joint,
-            terms=terms(group),
+            terms=term_ranges(group),
         )
 
     def __str__(self) -> str:
@@ -211,23 +243,3 @@ class Prior:
 def default(scale: float) -> Distribution:
     """The weakly informative default: half-Student-t with 3 degrees of freedom."""
     return Distribution("HalfStudentT", (3.0, scale))
-
-
-def terms(group: GroupLike) -> tuple[tuple[int, int], ...]:
-    """Ranges of coefficients with a covariance matrix of their own: terms, or single coefficients of diagonal ones."""
-    full = [(t.start, t.stop) for t in group.terms if t.structure == "full"]
-    single = [(k, k + 1) for t in group.terms if t.structure != "full" for k in range(t.start, t.stop)]
-    return tuple(sorted([*full, *single]))
-
-
-def check_existence(design: DesignLike, prior: ResolvedPrior) -> None:
-    """PriorError where the posterior of an sd certainly does not exist [E-TAIL]."""
-    basis = flat_columns(design, prior.flat)
-    for group, of_group in zip(design.groups, prior.groups, strict=True):
-        for k, sd in enumerate(of_group.sds):
-            check_sd(group, k, sd, basis, of_group.scales[k])
-        if of_group.joint is not None:
-            for a, b in of_group.terms:
-                check_joint(group, a, b, of_group.joint, basis, of_group.scales[a])
-    if prior.residual is not None:
-        check_residual(design, prior.residual, basis)

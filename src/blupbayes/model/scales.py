@@ -1,4 +1,4 @@
-"""Scales of the default priors, in the units of y and of the columns of Z."""
+"""What a prior asks of a design: scales of the defaults, in the units of y and of Z, and the terms of a group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DesignLike", "GroupLike", "default_scales", "residual_scale", "response_sd"]
+__all__ = ["DesignLike", "GroupLike", "default_scales", "residual_scale", "term_ranges"]
 
 Array = NDArray[np.float64]
 
@@ -84,3 +84,10 @@ def spread(column: Array) -> float:
 def default_scales(group: GroupLike, design: DesignLike) -> tuple[float, ...]:
     """Scales (q,) of the default priors of the sds of one group: s_y / s_k."""
     return tuple(response_sd(design) / spread(column) for column in group.columns.T)
+
+
+def term_ranges(group: GroupLike) -> tuple[tuple[int, int], ...]:
+    """Ranges of coefficients with a covariance matrix of their own: terms, or single coefficients of diagonal ones."""
+    full = [(t.start, t.stop) for t in group.terms if t.structure == "full"]
+    single = [(k, k + 1) for t in group.terms if t.structure != "full" for k in range(t.start, t.stop)]
+    return tuple(sorted([*full, *single]))
