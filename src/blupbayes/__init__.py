@@ -19,6 +19,7 @@ from blupbayes.errors import (
     PriorError,
 )
 from blupbayes.mixed_model import MixedModel
+from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
 from blupbayes.versions import show_versions
 
@@ -30,12 +31,15 @@ __all__ = [
     "ComparisonError",
     "DataError",
     "DatasetError",
+    "Decov",
     "FormulaError",
     "IdentifiabilityError",
+    "InverseWishart",
     "MixedModel",
     "NewLevelError",
     "Prior",
     "PriorError",
+    "Wishart",
     "__version__",
     "compare",
     "list_datasets",

@@ -101,6 +101,9 @@ class Prior:
     with " on variance" behind, of the variance. "Flat on log sd", density 1/sd, can only be proper for the residual
     sd. Frozen distributions of scipy.stats and PreliZ are read too.
 
+    Joint priors: Decov() is rstanarm's, Wishart() blme's, InverseWishart() R-INLA's; `like` takes over all defaults
+    of a package.
+
     Examples
     --------
     >>> print(Prior(residual="HalfStudentT(3, 25)", sd={"Rail": "HalfNormal(50)"}))
