@@ -174,7 +174,7 @@ def test_dict_on_the_variance():
         ("Uniform(3, 1)", "lower < upper"),
         ("Uniform(-1, 1)", "0 <= lower"),
         ("InverseGamma(1, 1) on precision", "cannot be read"),
-        ("halfnormal(3)", "Did you mean HalfNormal"),
+        ("HALFNORMAL(3)", "Did you mean HalfNormal"),
         ("HalfNormal(sgima=3)", "Did you mean sigma"),
         ("PC(3, 1)", "P(sd > upper) = prob"),
         ("PC(-3, 0.1)", "P(sd > upper) = prob"),

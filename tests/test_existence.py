@@ -76,13 +76,14 @@ def test_exponents_are_slopes_of_the_likelihood(formula, prior, expected):
     assert -(high - low) / math.log(10) == pytest.approx(expected, abs=2e-3)
 
 
-def test_the_exponent_of_a_term_is_that_of_a_general_combination():
-    design = build("y ~ x + (x | g)", frame())
+@pytest.mark.parametrize(("fixed", "expected"), [("x", 4), ("1", 5)])
+def test_the_exponent_of_a_term_is_that_of_a_general_combination(fixed, expected):
+    design = build(f"y ~ {fixed} + (x | g)", frame())
     group, basis = design.groups[0], flat_columns(design, Prior().resolve(design).flat)
     both = combination(group, 0, 2)
-    assert exponent(group, both, basis) == 4
+    assert exponent(group, both, basis) == expected
     low, high = (log_likelihood(design, Prior().resolve(design), both, s) for s in (1e3, 1e4))
-    assert -(high - low) / math.log(10) == pytest.approx(4, abs=2e-3)
+    assert -(high - low) / math.log(10) == pytest.approx(expected, abs=2e-3)
 
 
 def test_levels_without_a_value_do_not_count():

@@ -163,7 +163,10 @@ def test_blme_on_sleepstudy_and_rail():
     rail = build("travel ~ 1 + (1 | Rail)", load_dataset("rail"))  # 6 levels: E = 5 > 3.5
     assert "|Sigma/sigma^2|^0.75" in str(Prior.like("blme", rail).resolve(rail))
     pulp = load_dataset("pulp")
-    with pytest.raises(PriorError, match=r"defaults of blme.*with 4 levels of operator.*at least 5"):
+    with pytest.raises(
+        PriorError,
+        match=r"^defaults of blme \(blmer\), read as a prior: .*with 4 levels of operator.*at least 5",
+    ):
         Prior.like("blme", build("bright ~ 1 + (1 | operator)", pulp))
 
 

@@ -166,7 +166,7 @@ class Prior:
         try:
             prior.resolve(design)
         except PriorError as error:
-            raise PriorError(f"{prior.label}: {error}") from error
+            raise PriorError(f"{prior.label.split(';')[0]}: {error}") from error
         return prior
 
     def resolve(self, design: DesignLike) -> ResolvedPrior:
