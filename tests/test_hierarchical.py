@@ -154,6 +154,18 @@ CASES = {
         },
         {"corr_draw": 1.0},
     ),
+    "rates of an exponential, flat on the log sd": (
+        lambda: rich_design("y ~ `x 1` + (`x 1` || draw)"),
+        Prior(residual="Flat on log sd", sd={"draw": {"Intercept": "PC(3, .01)", "x 1": "Exponential(2)"}}),
+        {
+            "sigma": lambda x: 0.0,  # PyMC's variable is log sigma
+            "sd_draw": [
+                lambda x: st.expon(scale=-3 / np.log(0.01)).logpdf(x),
+                lambda x: st.expon(scale=0.5).logpdf(x),
+            ],
+        },
+        {},
+    ),
     "one kind on the variance, diagonal P": (
         lambda: rich_design("y ~ `x 1` + (`x 1` || draw)"),
         Prior(kappa=2, mean=1, sd="Gamma(2, 0.5) on variance", residual="Uniform(0, 90)"),

@@ -175,15 +175,12 @@ def test_known_variances_are_henderson():
 @pytest.mark.parametrize("unit", [1e-3, 1e4])
 def test_defaults_move_with_the_unit_of_y(unit):
     frame = bb.load_dataset("rail")
-    one = bb.MixedModel("travel ~ 1 + (1 | Rail)", frame).integrate(rel_error=1e-4)
-    two = bb.MixedModel("travel ~ 1 + (1 | Rail)", frame.assign(travel=unit * frame["travel"])).integrate(
-        rel_error=1e-4
-    )
+    other = frame.assign(travel=unit * frame["travel"])
+    one, two = (bb.MixedModel("travel ~ 1 + (1 | Rail)", f).integrate(rel_error=1e-4) for f in (frame, other))
+    close(two.summary()[["mean", "sd"]], unit * one.summary()[["mean", "sd"]], tolerance=1e-9)
     close(
-        two.summary()[["mean", "sd", "median"]],
-        unit * one.summary()[["mean", "sd", "median"]],
-        tolerance=1e-9,
-    )
+        two.summary()["median"], unit * one.summary()["median"], tolerance=1e-7
+    )  # a root, to rel_error / 1000
 
 
 NAMES = ["beta[Days]", "sigma", "sd_Subject[Days]", "corr_Subject[Days,Intercept]", "b_Subject[308,Days]"]

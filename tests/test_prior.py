@@ -9,6 +9,7 @@ import pytest
 from blupbayes.errors import PriorError
 from blupbayes.model.design import build
 from blupbayes.model.distributions import read_distribution
+from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
 
 FORMULA = "y ~ x + (x + treated | g) + (1 | a:b)"
@@ -135,6 +136,79 @@ def test_marginal_sds_of_beta_are_printed_for_a_full_precision():
     assert "fixed at 4" in str(Prior(kappa=np.inf, mean=[0, 4]).resolve(design))
 
 
+def test_a_semi_definite_precision_is_flat_in_the_other_directions():
+    design = build("y ~ x + treated + (x | g)", frame())
+    c = np.array([1.0, 5.0, 2 / 3])
+    one = Prior(kappa=1, mean={"Intercept": 9}, precision=np.outer(c, c) / 4).resolve(design)
+    np.testing.assert_allclose(one.root.T @ one.root, one.precision, rtol=1e-13)
+    assert one.root.shape == (1, 3) and one.flat.shape == (3, 2)
+    np.testing.assert_allclose(one.precision @ one.flat, 0, atol=1e-14)
+    assert [row[:2] for row in one.lines()[:2]] == [
+        ("beta[Intercept] + 5 beta[x] + 0.666667 beta[treated]", "Normal(9, 2)"),
+        ("beta", "flat in every other direction"),
+    ]
+    two = Prior(kappa=4, precision=np.diag([0, 1e-12, 1e6])).resolve(design)  # units that differ by 1e9
+    assert [row[1] for row in two.lines()[:3]] == ["flat", "Normal(0, 500000)", "Normal(0, 0.0005)"]
+    assert two.root.shape == (2, 3)
+    assert Prior().resolve(design).flat.shape == (3, 3)
+    assert Prior(kappa=1).resolve(design).flat.shape == (3, 0)
+    assert Prior(kappa=1).resolve(build("y ~ 0 + (1 | g)", frame())).flat.shape == (0, 0)
+
+
+def test_rounding_in_a_product_does_not_make_a_precision_asymmetric_or_indefinite():
+    A = np.eye(3) + np.outer([1, 0, 0], [0, 1995.3, -2e-3])
+    P = A.T @ np.diag([1e-4, 0, 3e5]) @ A
+    P[0, 1] *= 1 + 1e-15
+    stored = np.array(Prior(kappa=1, precision=P).precision)
+    np.testing.assert_array_equal(stored, stored.T)
+
+
+def test_student_t_prior_of_beta_is_stored_and_printed():
+    design = build("y ~ x + (x | g)", frame())
+    resolved = Prior(kappa=0.25, nu=3, mean=[1, 2]).resolve(design)
+    assert resolved.nu == 3.0 and type(resolved.nu) is float
+    assert [row[1] for row in resolved.lines()[:2]] == ["StudentT(3, 1, 2)", "StudentT(3, 2, 2)"]
+    assert Prior(kappa=1).resolve(design).nu == np.inf
+
+
+def test_joint_priors_go_to_every_term_and_are_printed():
+    design = build("y ~ x + (x + treated | g) + (1 | a:b)", frame())
+    prior = Prior(covariance={"g": Decov(2)}, sd="HalfNormal(2)", corr=3).resolve(design)
+    g, ab = prior.groups
+    assert g.joint == Decov(2) and g.sds == () and g.terms == ((0, 3),) and g.eta == 1.0
+    assert ab.joint is None and str(ab.sds[0]) == "HalfNormal(2)" and ab.eta == 3.0
+    names = [row[0] for row in prior.lines()]
+    assert names == ["beta", "sigma", "cov_g[Intercept,x,treated]", "sd_a:b[Intercept]"]
+    assert "LKJ(2)" in prior.lines()[2][2] and "LKJ(2)" in str(prior)
+    everywhere = Prior(covariance=Decov()).resolve(design)
+    assert all(group.joint == Decov() for group in everywhere.groups)
+    assert str(Prior(covariance={"g": Wishart()})) == "Prior(covariance={'g': Wishart()})"
+
+
+def test_the_joint_log_density_of_a_group_is_the_sum_over_its_terms():
+    design = build("y ~ x + (1 + x | g) + (0 + treated | g)", frame())
+    (g,) = Prior(covariance=InverseWishart(5, 2)).resolve(design).groups
+    assert g.terms == ((0, 2), (2, 3))
+    r, sigma, R = np.array([[0.5, 2.0, 1.5]]), np.array([0.7, 3.0]), np.eye(3)[None].copy()
+    R[0, 0, 1] = R[0, 1, 0] = 0.4
+    parts = [
+        g.joint.log_density(r[:, :2], sigma, R[:, :2, :2]),
+        g.joint.log_density(r[:, 2:], sigma, R[:, 2:, 2:]),
+    ]
+    actual = g.joint_log_density(r, sigma, R)
+    assert actual.shape == (1, 2)
+    np.testing.assert_allclose(actual, parts[0] + parts[1], rtol=1e-15)
+    (diagonal,) = Prior(covariance=Decov()).resolve(build("y ~ x + (x || g)", frame())).groups
+    assert diagonal.terms == ((0, 1), (1, 2))
+
+
+def test_a_label_heads_the_print():
+    design = build("y ~ x + (x | g)", frame())
+    assert str(Prior(label="from a paper").resolve(design)).startswith(
+        "Prior, in the units of the data: from a paper\n"
+    )
+
+
 def test_priors_compare_and_pickle():
     prior = Prior(kappa=1, mean={"x": 1}, precision=np.eye(2), sd={"g": "HalfNormal(3)"}, residual="Flat")
     assert pickle.loads(pickle.dumps(prior)) == prior
@@ -170,13 +244,19 @@ def test_a_flat_prior_needs_enough_levels():
         ({"mean": [1, np.nan]}, "finite"),
         ({"mean": "zero"}, "one number per column"),
         ({"mean": {"x": "a"}}, "one number per column"),
-        ({"precision": [[1, 2], [2, 1]]}, "positive definite"),
+        ({"precision": [[1, 2], [2, 1]]}, "positive semi-definite"),
+        ({"precision": [[1, 0], [0, -1e-6]]}, "positive semi-definite"),
+        ({"precision": [[0, 0], [0, 0]]}, "kappa = 0"),
+        ({"precision": [[1, np.inf], [np.inf, 1]]}, "finite"),
+        ({"nu": 0}, "above 0"),
+        ({"nu": np.nan}, "above 0"),
         ({"precision": [[1, 0], [1, 1]]}, "symmetric"),
         ({"precision": [1, 2]}, "symmetric"),
         ({"sd": {"g": {"x": "HalfNormal(0)"}}}, "above 0"),
         ({"sd": 3}, "HalfNormal(3)"),
         ({"residual": "nothing"}, "no prior distribution"),
-        ({"covariance": {"g": 1}}, "not available"),
+        ({"covariance": {"g": 1}}, "Decov()"),
+        ({"covariance": "Decov"}, "Decov()"),
     ],
 )
 def test_refusals(options, says):
@@ -190,6 +270,11 @@ def test_refusals(options, says):
     [
         ({"sd": {"h": "Flat"}}, "it has g, a:b"),
         ({"sd": {"g": {"z": "Flat"}}}, "it has Intercept, x, treated"),
+        ({"sd": {"g": {"treatd": "Flat"}}}, "Did you mean 'treated'"),
+        ({"covariance": {"h": Decov()}}, "it has g, a:b"),
+        ({"covariance": {"g": Decov()}, "sd": {"g": "Flat"}}, "leave one of them out"),
+        ({"covariance": Decov(), "sd": "Flat"}, "leave one of them out"),
+        ({"covariance": {"g": InverseWishart(0.5)}}, "above 2"),
         ({"mean": {"z": 1}}, "it has Intercept, x"),
         ({"mean": [1, 2, 3]}, "X has 2 columns"),
         ({"precision": np.eye(3)}, "X has 2 columns"),

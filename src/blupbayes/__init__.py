@@ -20,6 +20,7 @@ from blupbayes.errors import (
     PriorError,
 )
 from blupbayes.mixed_model import MixedModel
+from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
 from blupbayes.versions import show_versions
 
@@ -31,13 +32,16 @@ __all__ = [
     "ComparisonError",
     "DataError",
     "DatasetError",
+    "Decov",
     "FormulaError",
     "IdentifiabilityError",
     "IntegrationError",
+    "InverseWishart",
     "MixedModel",
     "NewLevelError",
     "Prior",
     "PriorError",
+    "Wishart",
     "__version__",
     "compare",
     "list_datasets",

@@ -12,6 +12,7 @@ import pandas as pd
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.integrate import Integral, reweighted
 from blupbayes.bayes.leave_out import leave_out
+from blupbayes.bayes.propriety import moment_messages
 from blupbayes.bayes.quantity import quantity
 from blupbayes.compare import rows
 from blupbayes.errors import DataError
@@ -96,7 +97,7 @@ class ExactPosterior:
                 f"The posterior of the variances has {count} modes: a mean between them describes neither. Read the "
                 "medians and intervals."
             )
-        return tuple(out)
+        return (*out, *moment_messages(self.design, self.prior))
 
     def summary(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """Mean, sd, median, equal-tailed interval, and the stated errors of mean and sd.

@@ -20,7 +20,7 @@ from blupbayes.bayes.correlation import partials
 from blupbayes.mme.statistics import GroupStatistics
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Coordinates", "Places", "inverse"]
+__all__ = ["Coordinates", "Places", "inverse", "some"]
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class Coordinates:
     @cached_property
     def partials(self) -> tuple[tuple[tuple[int, int, float], ...], ...]:
         """(i, j, a) of every partial correlation, by group."""
-        return tuple(tuple(partials(g.blocks, self.prior.corr)) for g in self.prior.groups)
+        return tuple(tuple(partials(g.blocks, g.eta)) for g in self.prior.groups)
 
     @property
     def size(self) -> int:
@@ -107,6 +107,16 @@ class Coordinates:
                 zs.append(math.atanh(np.clip(unit[i, j] / rest, -0.9, 0.9)))
         ratio = np.maximum(np.concatenate(sds) / self.scale, SMALLEST)
         return np.concatenate([inverse(np.log(ratio)), zs])
+
+
+def some(places: Places, which: slice) -> Places:
+    """A portion of the points."""
+    return Places(
+        places.sds[which],
+        tuple(R[which] for R in places.corrs),
+        tuple(T[which] for T in places.T),
+        places.log_jacobian[which],
+    )
 
 
 def correlation_roots(z: Array, which: Sequence[tuple[int, int, float]], q: int) -> Array:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from blupbayes.bayes.correlation import correlation_matrix, correlation_root, partials
 from blupbayes.bayes.diagnostics import diagnostics
 from blupbayes.bayes.names import coordinates, drawn, level_dim, parts, reported
-from blupbayes.bayes.propriety import check_beta
+from blupbayes.bayes.propriety import check_beta, check_sampled
 from blupbayes.bayes.provenance import provenance, settled_seed
 from blupbayes.bayes.starts import starting_point
 from blupbayes.bayes.whitening import Whitening, whitening
@@ -78,6 +78,7 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
     check_parameterization(parameterization)
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
+    check_sampled(resolved)
     with pm.Model(coords=coordinates(design)) as model:
         mu = fixed_part(design, resolved)
         for group, of_group in zip(design.groups, resolved.groups, strict=True):
@@ -154,10 +155,14 @@ def deviation(name: str, priors: Sequence[Distribution], dim: str | None) -> Any
     import pymc as pm
 
     first = priors[0]
-    values = {key: np.array([d.parameters[key] for d in priors]) for key in first.parameters}
-    parameters = values if dim else {key: float(value[0]) for key, value in values.items()}
-    variable = getattr(pm, first.name)(drawn(name, first), **parameters, dims=dim)
-    return pm.Deterministic(name, variable**0.5, dims=dim) if first.on == "variance" else variable
+    kind, parameters = first.pymc
+    values = {key: np.array([d.pymc[1][key] for d in priors]) for key in parameters}
+    variable = getattr(pm, kind)(drawn(name, first), **(values if dim else parameters), dims=dim)
+    if first.on == "sd":
+        return variable
+    return pm.Deterministic(
+        name, variable**0.5 if first.on == "variance" else pm.math.exp(variable), dims=dim
+    )
 
 
 def correlation(prior: GroupPrior, eta: float) -> Any:

@@ -127,24 +127,14 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
     PriorError
         If the prior of beta is another one.
     """
-    same = old.kappa == new.kappa and np.array_equal(old.precision, new.precision)
+    same = (old.kappa, old.nu) == (new.kappa, new.nu) and np.array_equal(old.precision, new.precision)
     if not same or (old.kappa > 0 and not np.array_equal(old.mean, new.mean)):
         raise PriorError(
-            "reweight keeps the prior of beta (kappa, mean, precision): integrate again for another one."
+            "reweight keeps the prior of beta (kappa, mean, precision, nu): integrate again for another one."
         )
     m, p = integral.mixture, integral.mixture.points
-    sigma = np.exp(p.log_sigma)
-    ratio = np.zeros(sigma.shape)
-    if old.residual is not None and new.residual is not None:
-        ratio += new.residual.logpdf(sigma) - old.residual.logpdf(sigma)
-    k = 0
-    for before, after in zip(old.groups, new.groups, strict=True):
-        for b, a in zip(before.sds, after.sds, strict=True):
-            absolute = sigma * p.sds[:, k, None]
-            ratio += a.logpdf(absolute) - b.logpdf(absolute)
-            k += 1
-    coordinates = replace(m.coordinates, prior=new)
-    ratio += (coordinates.log_jacobian(p.v) - m.coordinates.log_jacobian(p.v))[:, None]
+    marginal = replace(integral.marginal, prior=new)
+    ratio = marginal.log_prior(p) - integral.marginal.log_prior(p)
     with np.errstate(divide="ignore"):
         joint = np.log(p.within) + ratio
     top = joint.max(axis=1, keepdims=True)
@@ -152,8 +142,7 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
     total = inner.sum(axis=1, keepdims=True)
     lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
     points = replace(p, log_density=lattice.log_density, within=inner / total)
-    mixture = Mixture(coordinates, lattice, points, m.rel_error)
-    marginal = replace(integral.marginal, prior=new)
+    mixture = Mixture(marginal.coordinates, lattice, points, m.rel_error)
     return Integral(
         marginal, mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0
     )

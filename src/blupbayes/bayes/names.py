@@ -37,11 +37,11 @@ def reported(design: Design, present: Container[str]) -> list[str]:
 
 def parts(name: str, priors: Sequence[Distribution]) -> list[tuple[str, list[int]]]:
     """Variables that make up the sds `name`, and whose sds: one for all if their priors are of one kind."""
-    if len({(d.name, d.on) for d in priors}) == 1:
+    if len({(d.pymc[0], d.on) for d in priors}) == 1:
         return [(name, list(range(len(priors))))]
     return [(f"{name}_{k}", [k]) for k in range(len(priors))]
 
 
 def drawn(name: str, prior: Distribution) -> str:
-    """The variable that has the prior: the sd itself, or its square where the prior is on the variance."""
-    return f"{name}_squared" if prior.on == "variance" else name
+    """The variable that has the prior: the sd itself, its square or its logarithm."""
+    return {"sd": name, "variance": f"{name}_squared", "log sd": f"log_{name}"}[prior.on]

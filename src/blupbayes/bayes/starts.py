@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from blupbayes.model.resolved import ResolvedPrior
 __all__ = ["starting_point"]
 
 Array = NDArray[np.float64]
+
+SCALE: dict[str, Callable[[Array], Array]] = {"sd": np.abs, "variance": np.square, "log sd": np.log}
 
 
 def starting_point(design: Design, prior: ResolvedPrior) -> dict[str, Array]:
@@ -40,5 +42,5 @@ def sds(
     for variable, which in parts(name, priors):
         first = priors[which[0]]
         if all(np.isfinite(priors[k].logpdf(scales[k])) for k in which):
-            values = np.array([scales[k] for k in which]) ** (2 if first.on == "variance" else 1)
+            values = SCALE[first.on](np.array([scales[k] for k in which]))
             yield drawn(variable, first), values if vector and variable == name else values[0]

@@ -64,7 +64,7 @@ def whitening(design: Design, prior: ResolvedPrior) -> Whitening:
     weights = np.ones(design.n_obs) if design.weights is None else design.weights
     row = np.sqrt(weights) / prior.residual_scale
     y = design.y if design.offset is None else design.y - design.offset
-    pseudo = np.sqrt(prior.kappa) * np.linalg.cholesky(prior.precision).T
+    pseudo = np.sqrt(prior.kappa) * prior.root
     Q, R = np.linalg.qr(np.vstack([design.X * row[:, None], pseudo]))
     signs = np.where(np.diag(R) < 0, -1.0, 1.0)  # a positive diagonal makes the factorisation unique
     Q, R = Q * signs, R * signs[:, None]

@@ -1,4 +1,4 @@
-"""Prior distributions of standard deviations, read from strings and dicts."""
+"""Prior distributions of standard deviations, read from strings, dicts and objects of other libraries."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from blupbayes.errors import PriorError
 from blupbayes.model.families import FAMILIES, Family
+from blupbayes.model.foreign import read_foreign
 
 __all__ = ["Distribution", "number", "read_distribution"]
 
 Array = NDArray[np.float64]
 
 
-SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:on\s+(?:the\s+)?(sd|variance))?\s*")
+SPELLING = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*(?:on\s+(?:the\s+)?(sd|variance|log sd))?\s*")
+FLAT = {"sd": "density 1", "variance": "density 2 sd, flat on the variance", "log sd": "density 1/sd"}
 
 
 def number(value: float, digits: int | None = None) -> str:
@@ -40,8 +42,8 @@ class Distribution:
         One of ``FAMILIES``, under PyMC's name.
     args : tuple of float
         Its parameters in PyMC's order; scales are in the unit of the sd (of the variance, where `on` says so).
-    on : {"sd", "variance"}
-        The quantity that has this distribution.
+    on : {"sd", "variance", "log sd"}
+        The quantity that has this distribution; "log sd" goes with HalfFlat only.
 
     Raises
     ------
@@ -69,30 +71,58 @@ class Distribution:
             )
         if not all(map(math.isfinite, self.args)) or not self._in_range():
             raise PriorError(f"{self.text()}: {range_of(self.name)}.")
-        if self.on not in ("sd", "variance"):
-            raise PriorError(f"on={self.on!r}: a prior is on 'sd' or on 'variance'.")
+        if self.on not in FLAT:
+            raise PriorError(f"on={self.on!r}: a prior is on 'sd' or on 'variance'; Flat also on 'log sd'.")
+        if self.on == "log sd" and self.name != "HalfFlat":
+            raise PriorError(f"{self.text()}: on log sd a prior can only be Flat, which has density 1/sd.")
 
     def _in_range(self) -> bool:
         if self.name == "Uniform":
             return 0 <= self.args[0] < self.args[1]
-        return all(a > 0 for a in self.args)
+        return all(a > 0 for a in self.args) and (self.name != "PC" or self.args[1] < 1)
 
     @property
     def parameters(self) -> dict[str, float]:
         """Parameters by PyMC's names, all floats (PyMC 6 lets small integers overflow)."""
         return dict(zip(FAMILIES[self.name].parameters, self.args, strict=True))
 
+    @property
+    def pymc(self) -> tuple[str, dict[str, float]]:
+        """PyMC's distribution, by name, and its parameters; for the quantity that `on` names."""
+        if self.on == "log sd":
+            return "Flat", {}
+        renamed = FAMILIES[self.name].pymc
+        return renamed(*self.args) if renamed else (self.name, self.parameters)
+
+    @property
+    def tail(self) -> float:
+        """t, where the density of the sd is of order sd^-t for sd -> inf; inf if it falls off faster."""
+        t = FAMILIES[self.name].tail(*self.args)
+        return 1.0 if self.on == "log sd" else 2 * t - 1 if self.on == "variance" else t
+
+    @property
+    def head(self) -> float:
+        """h, where the density of the sd is of order sd^h for sd -> 0; inf if it vanishes faster."""
+        h = FAMILIES[self.name].head(*self.args)
+        return -1.0 if self.on == "log sd" else 2 * h + 1 if self.on == "variance" else h
+
+    @property
+    def words(self) -> str:
+        """What the text does not say by itself, for print."""
+        if self.name == "HalfFlat":
+            return f"{FLAT[self.on]}, improper"
+        if self.name == "PC":
+            return f"P({self.on} > {number(self.args[0], 6)}) = {number(self.args[1], 6)}"
+        return ""
+
     def logpdf(self, x: ArrayLike) -> Array:
         """Log-density at the standard deviation x (any shape), with the Jacobian 2x where `on` is the variance.
 
-        -inf below 0; an improper distribution has density 1.
+        -inf below 0; an improper distribution has density 1 on its own scale, so 1/x where `on` is the log sd.
         """
         sd = np.asarray(x, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            if self.on == "variance":
-                value = FAMILIES[self.name].log_density(sd**2, *self.args) + np.log(2 * sd)
-            else:
-                value = FAMILIES[self.name].log_density(sd, *self.args)
+            value = self.inside(sd)
         return np.where((sd >= 0) & ~np.isnan(value), value, -np.inf)[()]
 
     def inside(self, sd: Array) -> Array:
@@ -100,14 +130,12 @@ class Distribution:
         density = FAMILIES[self.name].log_density
         if self.on == "variance":
             return np.asarray(density(sd**2, *self.args) + np.log(2 * sd))
-        return density(sd, *self.args)
+        return -np.log(sd) if self.on == "log sd" else density(sd, *self.args)
 
     def text(self, digits: int | None = None) -> str:
         """As it is written in a prior; digits rounds the numbers for print."""
         inside = ", ".join(number(a, digits) for a in self.args)
-        return (
-            self.name + (f"({inside})" if inside else "") + (" on variance" if self.on == "variance" else "")
-        )
+        return self.name + (f"({inside})" if inside else "") + (f" on {self.on}" if self.on != "sd" else "")
 
     def __str__(self) -> str:
         return self.text()
@@ -117,7 +145,8 @@ def family(name: str) -> Family:
     """The family of that name, or a PriorError that lists what there is."""
     if name in FAMILIES:
         return FAMILIES[name]
-    near = get_close_matches(name, FAMILIES, n=1)
+    folded = {known.casefold(): known for known in FAMILIES}
+    near = [folded[match] for match in get_close_matches(name.casefold(), folded, n=1)]
     raise PriorError(
         f"There is no prior distribution {name!r}."
         + (f" Did you mean {near[0]}?" if near else "")
@@ -133,11 +162,11 @@ def spelling(name: str) -> str:
 
 def range_of(name: str) -> str:
     """What the parameters of a family have to be."""
-    return (
-        "0 <= lower < upper is needed"
-        if name == "Uniform"
-        else "every parameter must be a finite number above 0"
-    )
+    special = {
+        "Uniform": "0 <= lower < upper is needed",
+        "PC": "PC(upper, prob) says P(sd > upper) = prob, so upper is above 0 and prob between 0 and 1",
+    }
+    return special.get(name, "every parameter must be a finite number above 0")
 
 
 def accepted() -> str:
@@ -145,8 +174,8 @@ def accepted() -> str:
     known = ", ".join(map(spelling, FAMILIES))
     return (
         "Give a string such as 'HalfNormal(50)', with ' on variance' behind it if it is meant for the variance, "
-        f"or a dict such as {{'dist': 'HalfNormal', 'sigma': 50}}. Known: {known}; lam is a rate, Gamma takes "
-        "shape and rate."
+        f"or a dict such as {{'dist': 'HalfNormal', 'sigma': 50}}, or a frozen distribution of scipy.stats or PreliZ. "
+        f"Known: {known}; lam is a rate, Gamma takes shape and rate, PC(3, 0.01) says P(sd > 3) = 0.01."
     )
 
 
@@ -157,7 +186,11 @@ def from_parts(name: str, positional: list[Any], named: Mapping[str, Any], on: s
     rest = wanted[len(positional) :]
     if set(named) != set(rest) or len(positional) > len(wanted):
         got = [*map(str, positional), *(f"{k}={v}" for k, v in named.items())]
-        raise PriorError(f"{name}({', '.join(got)}): the parameters are {spelling(name)}.")
+        typo = [
+            near[0] for key in named if key not in wanted and (near := get_close_matches(key, wanted, n=1))
+        ]
+        hint = f" Did you mean {typo[0]}?" if typo else ""
+        raise PriorError(f"{name}({', '.join(got)}): the parameters are {spelling(name)}.{hint}")
     try:
         args = [float(a) for a in [*positional, *(named[k] for k in rest)]]
     except (TypeError, ValueError) as error:
@@ -181,8 +214,9 @@ def read_distribution(given: Any) -> Distribution:
 
     Parameters
     ----------
-    given : str, dict or Distribution
-        "HalfStudentT(3, 50)", "InverseGamma(.001, .001) on variance", {"dist": "HalfNormal", "sigma": 50}.
+    given : str, dict, Distribution, or frozen distribution of scipy.stats or PreliZ
+        "HalfStudentT(3, 50)", "InverseGamma(.001, .001) on variance", {"dist": "HalfNormal", "sigma": 50},
+        scipy.stats.halfnorm(scale=50), preliz.HalfNormal(50).
 
     Returns
     -------
@@ -209,4 +243,7 @@ def read_distribution(given: Any) -> Distribution:
         raise PriorError(
             f"{given} is a number, not a prior distribution: write 'HalfNormal({given})', say. {accepted()}"
         )
+    foreign = read_foreign(given)
+    if foreign is not None:
+        return Distribution(*foreign)
     raise PriorError(f"{given!r} cannot be read as a prior distribution. {accepted()}")

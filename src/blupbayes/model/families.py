@@ -16,10 +16,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Family:
-    """Log-density on x >= 0 with its parameters, under the names that PyMC gives them."""
+    """Log-density on x >= 0 with its parameters, under the names that PyMC gives them.
+
+    ``tail`` and ``head`` are functions of the parameters: the density is of order x^-tail for x -> inf (inf: it falls
+    off faster than every power) and x^head for x -> 0. ``pymc`` is for a family that PyMC has under another name.
+    """
 
     parameters: tuple[str, ...]
     log_density: Callable[..., Array]
+    tail: Callable[..., float] = lambda *_: math.inf
+    head: Callable[..., float] = lambda *_: 0.0
+    pymc: Callable[..., tuple[str, dict[str, float]]] | None = None
 
 
 def log_power(x: Array, power: float) -> Array:
@@ -69,13 +76,30 @@ def half_flat(x: Array) -> Array:
     return np.zeros_like(x)
 
 
+def pc_rate(upper: float, prob: float) -> float:
+    """Rate of the exponential distribution that exceeds upper with probability prob."""
+    return -math.log(prob) / upper
+
+
+def penalised_complexity(x: Array, upper: float, prob: float) -> Array:
+    """Log-density of the exponential distribution with P(x > upper) = prob (Simpson et al. 2017)."""
+    return exponential(x, pc_rate(upper, prob))
+
+
 FAMILIES: dict[str, Family] = {
     "HalfNormal": Family(("sigma",), half_normal),
-    "HalfStudentT": Family(("nu", "sigma"), half_student_t),
-    "HalfCauchy": Family(("beta",), half_cauchy),
+    "HalfStudentT": Family(("nu", "sigma"), half_student_t, tail=lambda nu, _: nu + 1),
+    "HalfCauchy": Family(("beta",), half_cauchy, tail=lambda _: 2.0),
     "Exponential": Family(("lam",), exponential),
-    "Gamma": Family(("alpha", "beta"), gamma),
-    "InverseGamma": Family(("alpha", "beta"), inverse_gamma),
+    "PC": Family(
+        ("upper", "prob"),
+        penalised_complexity,
+        pymc=lambda upper, prob: ("Exponential", {"lam": pc_rate(upper, prob)}),
+    ),
+    "Gamma": Family(("alpha", "beta"), gamma, head=lambda alpha, _: alpha - 1),
+    "InverseGamma": Family(
+        ("alpha", "beta"), inverse_gamma, tail=lambda alpha, _: alpha + 1, head=lambda *_: math.inf
+    ),
     "Uniform": Family(("lower", "upper"), uniform),
-    "HalfFlat": Family((), half_flat),
+    "HalfFlat": Family((), half_flat, tail=lambda: 0.0),
 }

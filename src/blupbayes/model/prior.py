@@ -12,15 +12,21 @@ from numpy.typing import NDArray
 
 from blupbayes.errors import PriorError
 from blupbayes.model.distributions import Distribution, read_distribution
-from blupbayes.model.read_prior import check_names, one_number, read_mean, read_precision, read_sds
-from blupbayes.model.resolved import (
-    DesignLike,
-    GroupLike,
-    GroupPrior,
-    ResolvedPrior,
-    default_scales,
-    residual_scale,
+from blupbayes.model.existence import check_existence
+from blupbayes.model.packages import package_defaults
+from blupbayes.model.read_prior import (
+    check_names,
+    full_mean,
+    full_precision,
+    in_words,
+    one_number,
+    read_covariance,
+    read_mean,
+    read_precision,
+    read_sds,
 )
+from blupbayes.model.resolved import GroupPrior, ResolvedPrior
+from blupbayes.model.scales import DesignLike, GroupLike, default_scales, residual_scale, term_ranges
 
 __all__ = ["Prior", "read_prior"]
 
@@ -59,7 +65,7 @@ class Prior:
     mean : float, array (p,) or {column: value}
         Prior mean m of beta; columns that a dict leaves out have 0. Without effect at kappa = 0.
     precision : array (p, p), optional
-        P, symmetric and positive definite; None is the identity.
+        P, symmetric and positive semi-definite; None is the identity. Where P is 0 the prior is flat.
     residual : str, dict or Distribution, optional
         Prior of sigma, the residual sd (of a row with weight 1). Default: HalfStudentT(3, s_y), s_y the sample sd
         of y minus offset, times the square root of the median weight where there are weights.
@@ -69,8 +75,13 @@ class Prior:
         of a constant column, so 1 for an intercept; 1 for a column of zeros and ones.
     corr : float
         eta of the LKJ prior of each correlation matrix R: density proportional to det(R)^(eta - 1); 1 is uniform.
-    covariance : None
-        Reserved for joint priors of a covariance matrix.
+    covariance : Decov, Wishart, InverseWishart, or {group: one of these}, optional
+        Joint prior of the covariance matrix of each term of a group, in place of `sd` and `corr` [E-JOINT].
+    nu : float
+        Degrees of freedom of beta's prior [E-STUDENT]: beta ~ multivariate t with location `mean` and scale matrix
+        (kappa P)^-1. inf, the default, is the Gaussian.
+    label : str
+        Where the prior is from, for print; `like` fills it in.
 
     Raises
     ------
@@ -86,7 +97,12 @@ class Prior:
 
     Distributions: "HalfNormal(50)", "HalfStudentT(3, 50)" (degrees of freedom, scale), "HalfCauchy(5)",
     "Exponential(0.02)" (a rate, as PyMC's lam), "Gamma(2, 0.1)" (shape, rate), "InverseGamma(0.001, 0.001)",
-    "Uniform(0, 100)" and "Flat". They are distributions of the sd; with " on variance" behind, of the variance.
+    "PC(3, 0.01)" (P(sd > 3) = 0.01, exponential), "Uniform(0, 100)" and "Flat". They are distributions of the sd;
+    with " on variance" behind, of the variance. "Flat on log sd", density 1/sd, can only be proper for the residual
+    sd. Frozen distributions of scipy.stats and PreliZ are read too.
+
+    Joint priors: Decov() is rstanarm's, Wishart() blme's, InverseWishart() R-INLA's; `like` takes over all defaults
+    of a package.
 
     Examples
     --------
@@ -100,13 +116,11 @@ class Prior:
     residual: Any = None
     sd: Any = None
     corr: float = 1.0
-    covariance: None = None
+    covariance: Any = None
+    nu: float = math.inf
+    label: str = ""
 
     def __post_init__(self) -> None:
-        if self.covariance is not None:
-            raise PriorError(
-                "Joint priors on a covariance matrix are not available in this version: use sd and corr."
-            )
         read = {
             "kappa": one_number("kappa", self.kappa, "a prior precision: 0 (flat) to inf", lambda k: k >= 0),
             "corr": one_number(
@@ -116,9 +130,44 @@ class Prior:
             "precision": read_precision(self.precision),
             "residual": None if self.residual is None else read_distribution(self.residual),
             "sd": read_sds(self.sd),
+            "covariance": read_covariance(self.covariance),
+            "nu": one_number(
+                "nu", self.nu, "degrees of freedom: above 0; inf is Gaussian", lambda nu: nu > 0
+            ),
         }
         for name, value in read.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def like(cls, package: str, model: Any) -> Prior:
+        """The defaults of another package for a model, to set its answer beside ours.
+
+        Parameters
+        ----------
+        package : {"rstanarm", "brms", "bambi", "blme", "inla"}
+            rstanarm's stan_lmer, brms's brm, Bambi, blme's blmer (whose penalty is read as a prior), R-INLA.
+        model : MixedModel or Design
+            Its y and columns set the scales, as they do there; weights enter none of the formulas, an offset
+            brms's alone, and a known sigma replaces the prior of sigma.
+
+        Returns
+        -------
+        Prior
+            Its `label`, printed with every result, says where it is from.
+
+        Raises
+        ------
+        PriorError
+            If there is no such package, it does not have this model (Bambi has no correlations), or the
+            posterior under its defaults is improper (blme's with few levels).
+        """
+        design = getattr(model, "design", model)
+        prior = cls(**package_defaults(package, design))
+        try:
+            prior.resolve(design)
+        except PriorError as error:
+            raise PriorError(f"{prior.label.split(';')[0]}: {error}") from error
+        return prior
 
     def resolve(self, design: DesignLike) -> ResolvedPrior:
         """The prior of one design, defaults filled in.
@@ -143,35 +192,50 @@ class Prior:
             raise PriorError(
                 f"The residual sd is known (sigma = {design.sigma:g}): leave residual out of the prior."
             )
-        check_names("sd", self.sd, [g.name for g in design.groups])
+        names = [g.name for g in design.groups]
+        check_names("sd", self.sd, names)
+        check_names("covariance", self.covariance, names)
         scale = residual_scale(design)
-        return ResolvedPrior(
+        resolved = ResolvedPrior(
             kappa=self.kappa,
             mean=full_mean(self.mean, design.fixed_names),
             precision=full_precision(self.precision, len(design.fixed_names)),
             fixed_names=tuple(design.fixed_names),
             residual=None if design.sigma is not None else self.residual or default(scale),
             residual_scale=scale if design.sigma is None else design.sigma,
-            residual_note=""
-            if self.residual
-            else NOTE + (NOTE_WEIGHTS if design.weights is not None else ""),
+            residual_note="" if self.residual else NOTE + NOTE_WEIGHTS * (design.weights is not None),
             groups=tuple(self._of_group(g, design) for g in design.groups),
             corr=self.corr,
+            nu=self.nu,
+            label=self.label,
         )
+        check_existence(design, resolved)
+        return resolved
 
     def _of_group(self, group: GroupLike, design: DesignLike) -> GroupPrior:
+        joint = self.covariance.get(group.name) if isinstance(self.covariance, Mapping) else self.covariance
         given = self.sd.get(group.name) if isinstance(self.sd, Mapping) else self.sd
+        if (
+            joint is not None
+            and given is not None
+            and (isinstance(self.sd, Mapping) or self.covariance is joint)
+        ):
+            raise PriorError(
+                f"{group.name} has a prior in sd and a joint one in covariance: leave one of them out."
+            )
         check_names(f"sd[{group.name!r}]", given, group.names)
         stated = [given.get(k) if isinstance(given, Mapping) else given for k in group.names]
         scales = default_scales(group, design)
-        sds = tuple(d or default(s) for d, s in zip(stated, scales, strict=True))
-        for name, sd in zip(group.names, sds, strict=True):
-            check_proper(group, name, sd, flat_mean=self.kappa == 0 and name in design.fixed_names)
-        blocks = tuple(
-            (t.start, t.stop) for t in group.terms if t.structure == "full" and t.stop - t.start > 1
-        )
         return GroupPrior(
-            group.name, tuple(group.names), sds, scales, tuple(d is None for d in stated), blocks
+            name=group.name,
+            names=tuple(group.names),
+            sds=() if joint else tuple(d or default(s) for d, s in zip(stated, scales, strict=True)),
+            scales=scales,
+            defaults=() if joint else tuple(d is None for d in stated),
+            blocks=tuple((a, b) for a, b in term_ranges(group) if b - a > 1),
+            eta=1.0 if joint else self.corr,
+            joint=joint,
+            terms=term_ranges(group),
         )
 
     def __str__(self) -> str:
@@ -182,40 +246,3 @@ class Prior:
 def default(scale: float) -> Distribution:
     """The weakly informative default: half-Student-t with 3 degrees of freedom."""
     return Distribution("HalfStudentT", (3.0, scale))
-
-
-def in_words(value: Any) -> Any:
-    """Distributions as the strings that make them, at any depth."""
-    if isinstance(value, Mapping):
-        return {key: in_words(inner) for key, inner in value.items()}
-    return str(value) if isinstance(value, Distribution) else value
-
-
-def full_mean(mean: Any, names: tuple[str, ...]) -> Array:
-    """m (p,)."""
-    check_names("mean", mean, names)
-    if isinstance(mean, Mapping):
-        return np.array([mean.get(name, 0.0) for name in names])
-    if isinstance(mean, tuple) and len(mean) != len(names):
-        raise PriorError(f"mean has {len(mean)} numbers; X has {len(names)} columns: {', '.join(names)}.")
-    return np.full(len(names), mean, dtype=float)
-
-
-def full_precision(precision: tuple[tuple[float, ...], ...] | None, p: int) -> Array:
-    """P (p, p)."""
-    if precision is not None and len(precision) != p:
-        raise PriorError(f"precision is ({len(precision)}, {len(precision)}); X has {p} columns.")
-    return np.eye(p) if precision is None else np.array(precision)
-
-
-def check_proper(group: GroupLike, name: str, sd: Distribution, flat_mean: bool) -> None:
-    """PriorError where a flat prior leaves the posterior of an sd improper.
-
-    The likelihood falls off as sd^-(J - 1) if the coefficient's mean has a flat prior too, else as sd^-J.
-    """
-    needed = 2 + (sd.on == "variance") + flat_mean
-    if sd.name == "HalfFlat" and len(group.levels) < needed:
-        raise PriorError(
-            f"A flat prior on the sd of {name} needs at least {needed} levels of {group.name} for a proper posterior; "
-            f"there are {len(group.levels)}. Give a proper one, such as 'HalfStudentT(3, ...)', or leave it out."
-        )

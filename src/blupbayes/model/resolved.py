@@ -2,89 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.model.distributions import Distribution, number
+from blupbayes.model.joint import Joint
 
-__all__ = ["DesignLike", "GroupLike", "GroupPrior", "ResolvedPrior", "default_scales", "residual_scale"]
+__all__ = ["GroupPrior", "ResolvedPrior", "precision_root"]
 
 Array = NDArray[np.float64]
 
 DIGITS = 6  # of printed numbers; the numbers that are used are not rounded
+RANK = 1e-13  # eigenvalues of P, scaled to a unit diagonal, that count as 0; per column
 
 
-class TermLike(Protocol):
-    """One term of a grouping factor: its range of coefficients."""
-
-    @property
-    def start(self) -> int: ...
-    @property
-    def stop(self) -> int: ...
-    @property
-    def structure(self) -> str: ...
-
-
-class GroupLike(Protocol):
-    """What a grouping factor of a Design offers."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def levels(self) -> tuple[str, ...]: ...
-    @property
-    def columns(self) -> Array: ...
-    @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def terms(self) -> Sequence[TermLike]: ...
-
-
-class DesignLike(Protocol):
-    """What a Design offers."""
-
-    @property
-    def y(self) -> Array: ...
-    @property
-    def fixed_names(self) -> tuple[str, ...]: ...
-    @property
-    def groups(self) -> Sequence[GroupLike]: ...
-    @property
-    def weights(self) -> Array | None: ...
-    @property
-    def offset(self) -> Array | None: ...
-    @property
-    def sigma(self) -> float | None: ...
-
-
-def response_sd(design: DesignLike) -> float:
-    """s_y: sample sd of y minus offset; unit of y."""
-    y = design.y if design.offset is None else design.y - design.offset
-    return float(np.std(y, ddof=1))
-
-
-def residual_scale(design: DesignLike) -> float:
-    """Scale of the default prior of sigma: s_y, times the root of the median weight (sigma is the sd at weight 1)."""
-    median = 1.0 if design.weights is None else float(np.median(design.weights))
-    return response_sd(design) * math.sqrt(median)
-
-
-def spread(column: Array) -> float:
-    """s_k: sample sd of a column of Z; the absolute value of a constant one; 1 for zeros and ones."""
-    values = np.unique(column)
-    if np.isin(values, (0.0, 1.0)).all():
-        return 1.0
-    return float(abs(values[0]) if values.size == 1 else np.std(column, ddof=1))
-
-
-def default_scales(group: GroupLike, design: DesignLike) -> tuple[float, ...]:
-    """Scales (q,) of the default priors of the sds of one group: s_y / s_k."""
-    return tuple(response_sd(design) / spread(column) for column in group.columns.T)
+def precision_root(P: Array) -> Array:
+    """K (k, p) of full row rank k with K'K = P, for a positive semi-definite P (p, p)."""
+    unit = column_sizes(np.sqrt(np.diag(np.diag(P))))
+    values, U = np.linalg.eigh(P / np.outer(unit, unit))
+    kept = values > RANK * len(P)
+    return np.asarray(np.sqrt(values[kept])[:, None] * U[:, kept].T * unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +39,19 @@ class GroupPrior:
     names : tuple of str
         Its coefficients (q,).
     sds : tuple of Distribution
-        Priors (q,) of their sds.
+        Priors (q,) of their sds; none where there is a joint prior.
     scales : tuple of float
         Default scales (q,), whatever the prior is: of the order of y's own spread, a start for a sampler.
     defaults : tuple of bool
         Which of the priors are defaults.
     blocks : tuple of (int, int)
-        Ranges of coefficients that are correlated; each has an LKJ prior of its own.
+        Ranges of coefficients that are correlated; each has an LKJ(eta) prior of its own.
+    eta : float
+        1 where there is a joint prior, which has its correlations in it.
+    joint : Joint, optional
+        Joint prior of the covariance matrix of each term.
+    terms : tuple of (int, int)
+        Ranges of coefficients of the terms, single coefficients where the term is diagonal.
     """
 
     name: str
@@ -113,6 +60,29 @@ class GroupPrior:
     scales: tuple[float, ...]
     defaults: tuple[bool, ...]
     blocks: tuple[tuple[int, int], ...]
+    eta: float = 1.0
+    joint: Joint | None = None
+    terms: tuple[tuple[int, int], ...] = ()
+
+    def joint_log_density(self, relative_sds: Array, sigma: Array, corr: Array) -> Array:
+        """Log-density (m, S) of the joint prior, summed over the terms [E-JOINT].
+
+        Parameters
+        ----------
+        relative_sds : array (m, q)
+            sd_j / sigma of all coefficients of the group.
+        sigma : array (m, S) or (S,)
+        corr : array (m, q, q)
+
+        Returns
+        -------
+        array (m, S)
+            With respect to the relative sds times LKJ(1), at each sigma.
+        """
+        assert self.joint is not None
+        return np.asarray(
+            sum(self.joint.log_density(relative_sds[:, a:b], sigma, corr[:, a:b, a:b]) for a, b in self.terms)
+        )
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -144,6 +114,11 @@ class ResolvedPrior:
         One per grouping factor.
     corr : float
         eta of every LKJ prior.
+    nu : float
+        Degrees of freedom of beta's prior: beta ~ N(m, (lambda kappa P)^-1) with lambda ~ Gamma(nu/2, rate nu/2)
+        [E-STUDENT]; inf is the Gaussian.
+    label : str
+        Where the prior is from; "" for one of the user's own.
     """
 
     kappa: float
@@ -155,6 +130,23 @@ class ResolvedPrior:
     residual_note: str
     groups: tuple[GroupPrior, ...]
     corr: float
+    nu: float = np.inf
+    label: str = ""
+
+    @cached_property
+    def root(self) -> Array:
+        """K (k, p) with K'K = P, k the rank of P; in the other directions beta is flat, with density 1."""
+        return precision_root(self.precision)
+
+    @cached_property
+    def flat(self) -> Array:
+        """Basis (p, p - k) of the directions in which beta has a flat prior; all at kappa = 0."""
+        p = len(self.fixed_names)
+        if self.kappa == 0:
+            return np.eye(p)
+        unit = column_sizes(self.root)
+        V = np.linalg.svd(self.root / unit, full_matrices=True)[2]
+        return np.asarray(V[len(self.root) :].T / unit[:, None])
 
     def lines(self) -> list[tuple[str, str, str]]:
         """(parameter, prior, remark) of every line."""
@@ -164,32 +156,58 @@ class ResolvedPrior:
         if self.kappa == 0:
             yield "beta", "flat", "kappa = 0, as in REML and Henderson's equations"
             return
-        sd = np.sqrt(np.diag(np.linalg.inv(self.precision)) / self.kappa)
-        tied = not np.array_equal(self.precision, np.diag(np.diag(self.precision)))
-        remark = f"kappa = {number(self.kappa, DIGITS)}" + (", correlated through P" if tied else "")
-        for name, m, s in zip(self.fixed_names, self.mean, sd, strict=True):
-            text = (
-                f"fixed at {number(m, DIGITS)}"
-                if s == 0
-                else f"Normal({number(m, DIGITS)}, {number(s, DIGITS)})"
+        K = self.root
+        remark = f"kappa = {number(self.kappa, DIGITS)}"
+        if len(K) == 1 and np.count_nonzero(K) > 1:
+            yield (
+                self._combination(K[0]),
+                self._location(self.mean @ K[0] / first(K[0]), 1 / first(K[0])),
+                remark,
             )
-            yield f"beta[{name}]", text, remark
+            yield "beta", "flat in every other direction", ""
+            return
+        if np.count_nonzero(self.precision) > np.count_nonzero(np.diag(self.precision)):
+            remark += ", correlated through P"
+        unit = column_sizes(K)
+        spread = np.linalg.norm(np.linalg.pinv(K / unit), axis=1) / unit
+        loose = np.linalg.norm(self.flat, axis=1) * unit > 1e-7
+        for name, m, sd, free in zip(self.fixed_names, self.mean, spread, loose, strict=True):
+            yield f"beta[{name}]", "flat" if free else self._location(m, sd), "" if free else remark
+
+    def _combination(self, c: Array) -> str:
+        """beta[a] + 2 beta[b], with 1 before the first that occurs."""
+        parts = [(number(w / first(c), DIGITS), n) for w, n in zip(c, self.fixed_names, strict=True) if w]
+        return " + ".join(f"beta[{name}]" if w == "1" else f"{w} beta[{name}]" for w, name in parts)
+
+    def _location(self, m: float, s: float) -> str:
+        """A Normal or Student t by location and scale; s is that of kappa = 1."""
+        m_text, s_text = number(float(m), DIGITS), number(abs(s) / np.sqrt(self.kappa), DIGITS)
+        if np.isinf(self.kappa):
+            return f"fixed at {m_text}"
+        if np.isfinite(self.nu):
+            return f"StudentT({number(self.nu, DIGITS)}, {m_text}, {s_text})"
+        return f"Normal({m_text}, {s_text})"
 
     def _sigma(self) -> Iterator[tuple[str, str, str]]:
         if self.residual is None:
             yield "sigma", f"known, {number(self.residual_scale, DIGITS)}", ""
         else:
-            yield "sigma", self.residual.text(DIGITS), self.residual_note
+            yield "sigma", self.residual.text(DIGITS), self.residual_note or self.residual.words
 
     def _sds(self) -> Iterator[tuple[str, str, str]]:
         for group in self.groups:
+            if group.joint is not None:
+                for a, b in group.terms:
+                    name = f"cov_{group.name}[{','.join(group.names[a:b])}]"
+                    yield name, str(group.joint), group.joint.words(b - a)
+                continue
             for name, sd, default in zip(group.names, group.sds, group.defaults, strict=True):
-                remark = "default: scale = sd of y / spread of the column" if default else ""
+                remark = "default: scale = sd of y / spread of the column" if default else sd.words
                 yield f"sd_{group.name}[{name}]", sd.text(DIGITS), remark
 
     def _correlations(self) -> Iterator[tuple[str, str, str]]:
         for group in self.groups:
-            for start, stop in group.blocks:
+            for start, stop in () if group.joint else group.blocks:
                 names = ",".join(group.names[start:stop])
                 yield f"corr_{group.name}[{names}]", f"LKJ({number(self.corr, DIGITS)})", "1 is uniform"
 
@@ -197,4 +215,16 @@ class ResolvedPrior:
         rows = self.lines()
         left, middle = (max(len(row[k]) for row in rows) for k in (0, 1))
         body = [f"  {a:<{left}}  {b:<{middle}}  {c}".rstrip() for a, b, c in rows]
-        return "\n".join(["Prior, in the units of the data", *body])
+        head = "Prior, in the units of the data" + (f": {self.label}" if self.label else "")
+        return "\n".join([head, *body])
+
+
+def column_sizes(K: Array) -> Array:
+    """Norms (p,) of the columns, 1 where a column is 0."""
+    size = np.linalg.norm(K, axis=0)
+    return np.where(size > 0, size, 1.0)
+
+
+def first(c: Array) -> float:
+    """The first number that is not 0."""
+    return float(c[np.flatnonzero(c)[0]])
