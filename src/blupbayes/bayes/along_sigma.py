@@ -24,6 +24,7 @@ __all__ = ["AlongSigma", "Slices"]
 Array = NDArray[np.float64]
 
 DROP = 32.0  # nodes of sigma are kept where the log-density is less than this below its maximum
+TAU_DROP = 14.0  # the same for tau, whose tail towards 0 is long and tells little
 PEAK = 0.1 * DROP  # how far nodes beside the highest may lie below it
 MAX_LOOKS = 20
 FINE, CUT, PEAKED = "fine", "cut", "peaked"
@@ -97,7 +98,7 @@ class AlongSigma:
         if not (self.stiff and np.isfinite(self.prior.nu)):
             return np.ones(1), 1.0
         width = self.step * math.sqrt(2.0 / self.prior.nu)
-        low, high = 2.0 * DROP / self.prior.nu, math.log1p(2.0 * DROP / self.prior.nu) + 1.0
+        low, high = 2.0 * TAU_DROP / self.prior.nu, math.log1p(2.0 * TAU_DROP / self.prior.nu) + 1.0
         return np.exp(np.arange(-low, high, width)), width
 
     @cached_property

@@ -152,10 +152,22 @@ class Mixture:
     def few(self) -> Points:
         """The points with n Gauss nodes of log sigma, which match 2 n - 1 moments."""
         p, n = self.points, FEW if self.rel_error >= 1e-3 else MORE
-        if p.within.shape[1] <= n or np.ptp(p.tau) > 0:
+        taus = p.tau[:1, : p.n_taus]
+        L = taus.shape[1]
+        if p.within.shape[1] <= n * L:
             return p
-        nodes, weights = gauss(p.log_sigma, p.within, n)
-        return replace(p, log_sigma=nodes, within=weights, tau=np.ones_like(nodes))
+        x, w = (
+            y.reshape(len(p), -1, L).transpose(0, 2, 1).reshape(len(p) * L, -1)
+            for y in (p.log_sigma, p.within)
+        )
+        total = w.sum(axis=1, keepdims=True)
+        nodes, weights = gauss(
+            x, np.where(total > 0, w / np.where(total > 0, total, 1.0), 1.0 / w.shape[1]), n
+        )
+        tau = np.broadcast_to(taus[:, :, None], (len(p), L, n)).reshape(len(p), -1)
+        return replace(
+            p, log_sigma=nodes.reshape(len(p), -1), within=(weights * total).reshape(len(p), -1), tau=tau
+        )
 
     def sd_curve(self, k: int) -> Curve:
         """Absolute sd k of the random effects."""

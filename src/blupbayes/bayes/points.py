@@ -58,6 +58,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.v)
 
+    @property
+    def n_taus(self) -> int:
+        """L: the nodes of tau stand side by side at every node of sigma."""
+        return len(np.unique(self.tau[0]))
+
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
         """Some of the points."""
         columns: dict[str, Any] = {
