@@ -280,4 +280,4 @@ def test_no_sampler_is_loaded():
 
 def test_integral_of_design_and_statistics():
     model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
-    assert integrate(model.design, model.statistics).error <= 0.01
+    assert integrate(model.design, model.statistics, bb.Prior().resolve(model.design)).error <= 0.01

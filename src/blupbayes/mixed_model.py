@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from blupbayes.calibration import Calibration
 from blupbayes.compare.paths import kappa_table, pooling_table
 from blupbayes.comparison import Comparison, compare
 from blupbayes.errors import DataError, IdentifiabilityError, IntegrationError
@@ -304,11 +305,63 @@ class MixedModel:
 
         resolved = read_prior(prior).resolve(self.design)
         answer = ExactPosterior(
-            self.design, resolved, integrate(self.design, self.statistics, prior, rel_error)
+            self.design, resolved, integrate(self.design, self.statistics, resolved, rel_error)
         )
         for message in answer.messages:
             logger.warning(message)
         return answer
+
+    def calibrate(
+        self,
+        prior: Prior,
+        simulations: int = 100,
+        *,
+        random_seed: Any = None,
+        rel_error: float = 0.05,
+        progressbar: bool = True,
+        **sample_options: Any,
+    ) -> Calibration:
+        """Simulation-based calibration: parameters from the prior, data from them, and where the posterior puts them.
+
+        Parameters
+        ----------
+        prior : Prior
+            Proper, kappa > 0 included: it is drawn from.
+        simulations : int
+            Data sets of this design.
+        random_seed : int, optional
+            Makes the same simulations again.
+        rel_error : float
+            Of each integration.
+        progressbar : bool
+            Silent where stdout is no terminal.
+        **sample_options
+            If there are any (draws=200), draw with PyMC instead of integrating.
+
+        Returns
+        -------
+        Calibration
+            Interrupted, it holds what was done.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> prior = bb.Prior(kappa=1e-4, mean=60, residual="HalfNormal(5)", sd="HalfNormal(30)")
+        >>> model.calibrate(prior, 20, random_seed=1).ranks.shape
+        (20, 4)
+        """
+        from blupbayes.bayes.calibration import calibrate, drawn_ranks, exact_ranks
+
+        resolved = read_prior(prior).resolve(self.design)
+
+        def ranks(design: Design, truth: dict[str, float]) -> dict[str, float]:
+            if not sample_options:
+                return exact_ranks(design, resolved, truth, rel_error)
+            drawn = MixedModel._from(design).sample(prior, progressbar=False, **sample_options)
+            return drawn_ranks(drawn.data, truth)
+
+        return Calibration(calibrate(self.design, resolved, simulations, random_seed, ranks, progressbar))
 
     def to_pymc(self, prior: Prior | None = None, parameterization: str = "noncentered") -> Any:
         """The model as a plain ``pm.Model``, to read, extend and draw.

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.conditional import positions
+from blupbayes.bayes.draws import Draws
 from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.lattice import Lattice
 from blupbayes.bayes.marginal import Marginal
 from blupbayes.bayes.points import Points
 from blupbayes.mme.many import eliminate_many
 
-__all__ = ["Draws", "draw"]
+__all__ = ["draw"]
 
 Array = NDArray[np.float64]
 
@@ -23,21 +24,6 @@ CAP = 4.0  # of the density over its interpolation: larger only where next to no
 STEP = 0.25  # of the sigma nodes, in sds
 FINER = 8  # steps of log sigma between two nodes
 PORTION = 500  # draws at a time
-
-
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """n independent draws.
-
-    ``sigma`` (n,); ``sds`` (n, K), absolute, group by group; ``corrs``: (n, q, q) per group; ``beta`` (n, p), NaN where
-    a column is aliased; ``b``: (n, J, q) per group.
-    """
-
-    sigma: Array
-    sds: Array
-    corrs: tuple[Array, ...]
-    beta: Array
-    b: tuple[Array, ...]
 
 
 def draw(integral: Integral, n: int, rng: np.random.Generator) -> Draws:

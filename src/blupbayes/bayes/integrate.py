@@ -23,7 +23,6 @@ from blupbayes.errors import BlupbayesError, PriorError
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
-from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import ResolvedPrior
 
 __all__ = ["Integral", "integrate", "reweighted"]
@@ -157,7 +156,7 @@ def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
 
 
 def integrate(
-    design: Design, statistics: Statistics, prior: Prior | None = None, rel_error: float = 0.01
+    design: Design, statistics: Statistics, prior: ResolvedPrior, rel_error: float = 0.01
 ) -> Integral:
     """The posterior of all parameters, random effects and group means [E-TOWER], [E-TOTALVAR].
 
@@ -165,8 +164,7 @@ def integrate(
     ----------
     design : Design
     statistics : Statistics
-    prior : Prior, optional
-        None is the documented default.
+    prior : ResolvedPrior
     rel_error : float
         Largest error of any mean or sd, as a share of the posterior sd.
 
@@ -185,11 +183,10 @@ def integrate(
     """
     if not 0 < rel_error < 1:
         raise BlupbayesError(f"rel_error={rel_error!r}: it is a share of the posterior sd, such as 0.01.")
-    resolved = read_prior(prior).resolve(design)
-    if np.isinf(resolved.kappa):
-        check_beta(design, resolved)
+    if np.isinf(prior.kappa):
+        check_beta(design, prior)
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
-    marginal = Marginal(statistics, resolved, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
+    marginal = Marginal(statistics, prior, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
     modes = find_modes(marginal.log_density, starts(marginal, statistics))
     reader, plan = Reader(marginal, modes), first_plan(modes.scale, rel_error)
     for _ in range(MAX_ROUNDS):

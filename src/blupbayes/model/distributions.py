@@ -132,6 +132,22 @@ class Distribution:
             return np.asarray(density(sd**2, *self.args) + np.log(2 * sd))
         return -np.log(sd) if self.on == "log sd" else density(sd, *self.args)
 
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """n independent standard deviations.
+
+        Raises
+        ------
+        PriorError
+            If the distribution is improper.
+        """
+        family_draw = FAMILIES[self.name].draw
+        if family_draw is None:
+            raise PriorError(
+                f"{self.text()} is no proper distribution, so nothing can be drawn from it. Give another."
+            )
+        values = family_draw(rng, n, *self.args)
+        return np.sqrt(values) if self.on == "variance" else values
+
     def text(self, digits: int | None = None) -> str:
         """As it is written in a prior; digits rounds the numbers for print."""
         inside = ", ".join(number(a, digits) for a in self.args)

@@ -20,6 +20,7 @@ class Family:
 
     ``tail`` and ``head`` are functions of the parameters: the density is of order x^-tail for x -> inf (inf: it falls
     off faster than every power) and x^head for x -> 0. ``pymc`` is for a family that PyMC has under another name.
+    ``draw`` takes a Generator, a size and the parameters; None where there is no distribution to draw from.
     """
 
     parameters: tuple[str, ...]
@@ -27,6 +28,7 @@ class Family:
     tail: Callable[..., float] = lambda *_: math.inf
     head: Callable[..., float] = lambda *_: 0.0
     pymc: Callable[..., tuple[str, dict[str, float]]] | None = None
+    draw: Callable[..., Array] | None = None
 
 
 def log_power(x: Array, power: float) -> Array:
@@ -87,19 +89,43 @@ def penalised_complexity(x: Array, upper: float, prob: float) -> Array:
 
 
 FAMILIES: dict[str, Family] = {
-    "HalfNormal": Family(("sigma",), half_normal),
-    "HalfStudentT": Family(("nu", "sigma"), half_student_t, tail=lambda nu, _: nu + 1),
-    "HalfCauchy": Family(("beta",), half_cauchy, tail=lambda _: 2.0),
-    "Exponential": Family(("lam",), exponential),
+    "HalfNormal": Family(
+        ("sigma",), half_normal, draw=lambda rng, n, sigma: sigma * np.abs(rng.standard_normal(n))
+    ),
+    "HalfStudentT": Family(
+        ("nu", "sigma"),
+        half_student_t,
+        tail=lambda nu, _: nu + 1,
+        draw=lambda rng, n, nu, sigma: sigma * np.abs(rng.standard_t(nu, n)),
+    ),
+    "HalfCauchy": Family(
+        ("beta",),
+        half_cauchy,
+        tail=lambda _: 2.0,
+        draw=lambda rng, n, beta: beta * np.abs(rng.standard_cauchy(n)),
+    ),
+    "Exponential": Family(("lam",), exponential, draw=lambda rng, n, lam: rng.exponential(1.0 / lam, n)),
     "PC": Family(
         ("upper", "prob"),
         penalised_complexity,
         pymc=lambda upper, prob: ("Exponential", {"lam": pc_rate(upper, prob)}),
+        draw=lambda rng, n, upper, prob: rng.exponential(1.0 / pc_rate(upper, prob), n),
     ),
-    "Gamma": Family(("alpha", "beta"), gamma, head=lambda alpha, _: alpha - 1),
+    "Gamma": Family(
+        ("alpha", "beta"),
+        gamma,
+        head=lambda alpha, _: alpha - 1,
+        draw=lambda rng, n, alpha, beta: rng.gamma(alpha, 1.0 / beta, n),
+    ),
     "InverseGamma": Family(
-        ("alpha", "beta"), inverse_gamma, tail=lambda alpha, _: alpha + 1, head=lambda *_: math.inf
+        ("alpha", "beta"),
+        inverse_gamma,
+        tail=lambda alpha, _: alpha + 1,
+        head=lambda *_: math.inf,
+        draw=lambda rng, n, alpha, beta: beta / rng.gamma(alpha, 1.0, n),
     ),
-    "Uniform": Family(("lower", "upper"), uniform),
+    "Uniform": Family(
+        ("lower", "upper"), uniform, draw=lambda rng, n, lower, upper: rng.uniform(lower, upper, n)
+    ),
     "HalfFlat": Family((), half_flat, tail=lambda: 0.0),
 }
