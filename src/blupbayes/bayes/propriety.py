@@ -37,8 +37,9 @@ def check_beta(design: Design, prior: ResolvedPrior) -> None:
     aliased = [name for k, name in enumerate(design.fixed_names) if k not in kept]
     if aliased and (prior.kappa == 0 or flat_columns(design, prior.flat).shape[1] < prior.flat.shape[1]):
         raise IdentifiabilityError(
-            f"{', '.join(aliased)}: a combination of earlier columns of X, so where the prior of beta is flat (kappa = 0, or a singular precision) the "
-            "posterior of beta is improper. Leave it out of the formula, or give a prior with kappa > 0."
+            f"{', '.join(aliased)}: a combination of earlier columns of X, so where the prior of beta is flat (kappa = "
+            "0, or a singular precision) the posterior of beta is improper. Leave it out of the formula, or give "
+            "a prior with kappa > 0."
         )
 
 
