@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from blupbayes.bayes.propriety import check_sampled, moment_messages
-from blupbayes.errors import PriorError
+from blupbayes.bayes.propriety import check_beta, check_sampled, moment_messages
+from blupbayes.errors import IdentifiabilityError, PriorError
 from blupbayes.model.design import build
 from blupbayes.model.existence import combination, exponent, flat_columns, missing_moments
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
@@ -190,3 +190,12 @@ def test_the_pymc_model_refuses_what_it_does_not_hold(prior, says):
     with pytest.raises(PriorError, match=says):
         check_sampled(prior.resolve(build("y ~ x + (1 | g)", frame())))
     check_sampled(Prior(nu=3).resolve(build("y ~ x + (1 | g)", frame())))  # nu has no effect at kappa = 0
+
+
+def test_dependent_columns_are_refused_only_where_the_prior_is_flat():
+    design = build("y ~ x + twice + (1 | g)", frame().assign(twice=lambda d: 2 * d["x"] + 1))
+    for precision in (np.diag([0.0, 0, 1]), np.diag([1.0, 1, 0]), np.eye(3)):
+        check_beta(design, Prior(kappa=1, precision=precision).resolve(design))
+    for prior in (Prior(), Prior.like("brms", design)):
+        with pytest.raises(IdentifiabilityError, match="twice"):
+            check_beta(design, prior.resolve(design))

@@ -26,7 +26,7 @@ def check_beta(design: Design, prior: ResolvedPrior) -> None:
     PriorError
         If kappa = inf: beta is a point.
     IdentifiabilityError
-        If columns of X are linearly dependent and kappa = 0: the posterior of beta is improper.
+        If columns of X are linearly dependent where the prior is flat: the posterior of beta is improper.
     """
     if np.isinf(prior.kappa):
         raise PriorError(
@@ -35,10 +35,11 @@ def check_beta(design: Design, prior: ResolvedPrior) -> None:
         )
     kept = independent_columns(design.X)
     aliased = [name for k, name in enumerate(design.fixed_names) if k not in kept]
-    if aliased and prior.kappa == 0:
+    if aliased and (prior.kappa == 0 or flat_columns(design, prior.flat).shape[1] < prior.flat.shape[1]):
         raise IdentifiabilityError(
-            f"{', '.join(aliased)}: a combination of earlier columns of X, so under a flat prior (kappa = 0) the "
-            "posterior of beta is improper. Leave it out of the formula, or give a prior with kappa > 0."
+            f"{', '.join(aliased)}: a combination of earlier columns of X, so where the prior of beta is flat (kappa = "
+            "0, or a singular precision) the posterior of beta is improper. Leave it out of the formula, or give "
+            "a prior with kappa > 0."
         )
 
 

@@ -126,8 +126,8 @@ def refuse_few_levels(group: GroupLike, name: str, text: str, E: int, tail: floa
     J = len(group.levels)
     needed = J + math.floor(1 - tail - E) + 1
     raise PriorError(
-        f"{name} ~ {text}: with {J} levels of {group.name} the posterior is improper. For large sds the likelihood is "
-        f"of order sd^-{E} and the prior of order sd^{-tail:g}; their product must fall off faster than 1/sd, which "
+        f"{name} ~ {text}: with {J} levels of {group.name} the posterior is improper. For large sds the likelihood "
+        f"is of order sd^-{E} and the prior of order sd^{-tail:g}; their product must fall off faster than 1/sd, which "
         f"takes at least {needed} levels. A proper prior is 'HalfStudentT(3, {scale:.3g})'; so is the default."
     )
 
