@@ -154,7 +154,7 @@ class Marginal:
         """Prior precision (p - r, p - r) of what the data do not see of beta."""
         seen = self.root @ self.split[1]
         values = np.linalg.svd(seen, compute_uv=False)
-        if len(values) < seen.shape[1] or values[-1] <= 1e-9 * values[0]:
+        if len(values) < seen.shape[1] or values[-1] <= 1e-9 * np.linalg.norm(self.root):
             raise IdentifiabilityError(
                 "Columns of X are linearly dependent and the prior of beta leaves a combination of them flat, so its "
                 "posterior is improper. Leave a column out of the formula, or give P full rank."

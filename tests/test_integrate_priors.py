@@ -1,0 +1,137 @@
+"""The exact posterior under priors of every kind: published posteriors, other packages' defaults, brute force."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import blupbayes as bb
+from blupbayes.errors import IdentifiabilityError, PriorError
+from blupbayes.mme.gaussian import posterior as solve
+from contract import close
+
+
+def sleep(formula="Reaction ~ Days + (Days | Subject)"):
+    return bb.MixedModel(formula, bb.load_dataset("sleepstudy"))
+
+
+def rail(formula="travel ~ 1 + (1 | Rail)", **columns):
+    return bb.MixedModel(formula, bb.load_dataset("rail").assign(**columns))
+
+
+def test_rstanarm_s_posterior_of_sleepstudy():
+    """Another lattice's sums under decov, which 32 000 draws of rstanarm confirm (2.21, its defaults)."""
+    model = sleep()
+    post = model.integrate(bb.Prior.like("rstanarm", model), rel_error=1e-3)
+    table, p, w = post.summary(), post.integral.mixture.points, post.integral.mixture.weights
+    s2 = np.sum(p.within * np.exp(2.0 * p.log_sigma), axis=1)
+    rho = p.corrs[0][:, 1, 0]
+    covariance = [(w * s2) @ x for x in (p.sds[:, 0] ** 2, p.sds[:, 0] * p.sds[:, 1] * rho, p.sds[:, 1] ** 2)]
+    assert covariance == pytest.approx(
+        [584.99, 13.19, 48.05], abs=0.02
+    )  # printed digits, 1e-3 of an sd is 0.3
+    assert table.loc["sigma", "mean"] == pytest.approx(25.970, abs=1e-3)
+    assert table["mean"][:2].tolist() == pytest.approx([251.411, 10.4537], abs=1e-3)
+    assert table["sd"][:2].tolist() == pytest.approx([6.737, 1.764], abs=2e-3)
+
+
+def by_grid(model, prior, conditional):
+    """E beta and log p(y) of a one-way model by a grid over (v, log sigma) and `conditional`'s own reading of beta."""
+    resolved = prior.resolve(model.design)
+    v, x = np.linspace(-4.0, 7.0, 81), np.linspace(0.2, 3.6, 61)
+    logs, means = np.empty((81, 61)), np.empty((81, 61))
+    for i, u in enumerate(v):
+        relative = np.exp(u - np.exp(-u))
+        for j, log_sigma in enumerate(x):
+            sigma = np.exp(log_sigma)
+            logs[i, j], means[i, j] = conditional(model, relative, sigma)
+            logs[i, j] += (
+                resolved.residual.logpdf(sigma) + log_sigma + np.log(relative) + np.log1p(np.exp(-u))
+            )
+            logs[i, j] += resolved.groups[0].sds[0].logpdf(relative * sigma) + log_sigma
+    density = np.exp(logs - logs.max())
+    volume = density.sum() * (v[1] - v[0]) * (x[1] - x[0])
+    return (density * means).sum() / density.sum(), np.log(volume) + logs.max()
+
+
+def test_a_student_t_prior_of_beta_by_brute_force():
+    """t_3 with scale 5 around 40, far from the data: the mean of rail is 66.5."""
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    beta = 60.0 + 300.0 * nodes  # -240 .. 360
+
+    def conditional(model, relative, sigma):
+        g = solve(model.statistics, (np.array([[relative]]),), sigma)
+        z = (beta - g.beta[0]) ** 2 / g.beta_cov[0, 0]
+        like = np.exp(-0.5 * z) / np.sqrt(2 * np.pi * g.beta_cov[0, 0]) * stats.t(3, 40.0, 5.0).pdf(beta)
+        total = 300.0 * weights @ like
+        return g.restricted_log_likelihood + np.log(total), weights @ (like * beta) * 300.0 / total
+
+    model = rail()
+    prior = bb.Prior(kappa=1 / 25, mean=40.0, nu=3.0, residual="HalfNormal(10)", sd="HalfNormal(30)")
+    mean, log = by_grid(model, prior, conditional)
+    post = model.integrate(prior, rel_error=1e-4)
+    assert post.summary().loc["beta[Intercept]", "mean"] == pytest.approx(mean, rel=1e-4)
+    assert post.log_marginal_likelihood == pytest.approx(log, abs=1e-4)
+    many = model.integrate(
+        bb.Prior(kappa=1 / 25, mean=40.0, nu=1e6, residual="HalfNormal(10)", sd="HalfNormal(30)")
+    )
+    normal = model.integrate(
+        bb.Prior(kappa=1 / 25, mean=40.0, residual="HalfNormal(10)", sd="HalfNormal(30)")
+    )
+    close(
+        many.summary()["mean"], normal.summary()["mean"], tolerance=1e-4
+    )  # t of 1e6 degrees of freedom is normal
+
+
+def test_a_prior_that_is_flat_in_one_direction():
+    """P of rank one on the slope alone: as a wide prior on the intercept, up to its constant."""
+    prior = {"residual": "HalfNormal(40)", "sd": "HalfNormal(40)"}
+    flat = sleep().integrate(bb.Prior(kappa=1.0, precision=[[0.0, 0.0], [0.0, 1.0]], **prior))
+    wide = sleep().integrate(bb.Prior(kappa=1.0, precision=[[1e-12, 0.0], [0.0, 1.0]], **prior))
+    close(flat.summary()["mean"], wide.summary()["mean"], tolerance=1e-8)
+    close(flat.summary()["sd"], wide.summary()["sd"], tolerance=1e-8)
+    constant = 0.5 * np.log(1e-12 / (2 * np.pi))  # the density of N(0, 1e12) in its middle
+    assert wide.log_marginal_likelihood - flat.log_marginal_likelihood == pytest.approx(constant, abs=1e-6)
+
+
+def test_what_neither_data_nor_prior_know_is_improper():
+    model = rail("travel ~ 1 + twice + (1 | Rail)", twice=2.0)
+    with pytest.raises(IdentifiabilityError, match="improper"):
+        model.integrate(bb.Prior(kappa=1.0, precision=[[1.0, 2.0], [2.0, 4.0]]))
+    known = model.integrate(bb.Prior(kappa=1e-4))
+    assert np.isfinite(known.summary()).all(axis=None)
+    total = known.summary().loc["beta[Intercept]", "mean"] + 2 * known.summary().loc["beta[twice]", "mean"]
+    assert total == pytest.approx(66.5, abs=1.5)
+
+
+@pytest.mark.parametrize("package", ["rstanarm", "brms", "blme", "inla"])
+def test_five_packages_side_by_side(package):
+    """Defaults that leave the data alone move the slope little; each prior says whose it is."""
+    model = sleep()
+    post = model.integrate(bb.Prior.like(package, model))
+    assert post.summary().loc["beta[Days]", "mean"] == pytest.approx(10.467, abs=0.1)
+    assert package.lower() in str(post.prior).lower()
+
+
+def test_uncorrelated_for_bambi():
+    with pytest.raises(PriorError, match=r"Days \|\| Subject"):
+        bb.Prior.like("bambi", sleep())
+    model = sleep("Reaction ~ Days + (Days || Subject)")
+    assert model.integrate(bb.Prior.like("bambi", model)).diagnostics["error"] <= 0.01
+
+
+def test_a_joint_prior_from_the_same_points():
+    model = sleep()
+    old, new = bb.Prior(covariance=bb.Decov()), bb.Prior(covariance=bb.Decov(shape=2.0, scale=0.7))
+    found, truth = model.integrate(old, rel_error=1e-3).reweight(new), model.integrate(new, rel_error=1e-3)
+    difference = (found.summary()["mean"] - truth.summary()["mean"]).abs() / truth.summary()["sd"]
+    assert difference.max() < 2e-3
+    with pytest.raises(PriorError, match="keeps the prior of beta"):
+        model.integrate(old).reweight(bb.Prior(kappa=1.0, nu=3.0))
+
+
+def test_moments_that_do_not_exist_are_told():
+    """pulp, four operators, flat sd: the posterior falls off as sd^-3, so its variance is infinite."""
+    post = bb.MixedModel("bright ~ 1 + (1 | operator)", bb.load_dataset("pulp")).integrate(
+        bb.Prior(sd="Flat")
+    )
+    assert any("variance does not exist" in message for message in post.messages)
