@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.bayes import reading as read
+from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.integrate import Integral, reweighted
 from blupbayes.bayes.leave_out import leave_out
 from blupbayes.bayes.propriety import moment_messages
@@ -27,6 +28,7 @@ from blupbayes.show.tables import to_html
 __all__ = ["ExactPosterior"]
 
 ROUGH = 1e-3  # sds: how far the ends of a plot may be missed
+TRUSTED = 0.7  # Pareto k up to which importance sampling can be trusted
 NEAR = 3.0  # modes so much lower, in units of the log-density, are told
 
 
@@ -78,6 +80,7 @@ class ExactPosterior:
             "modes": int(np.sum(i.modes.values > i.modes.values[0] - NEAR)),
             "points": len(i.mixture.points),
             "factorizations": i.n_factorizations,
+            "pareto_k": getattr(i.mixture.lattice, "pareto_k", np.nan),
             "messages": list(self.messages),
         }
 
@@ -90,6 +93,13 @@ class ExactPosterior:
                 f"The integral states an error of {i.error:.1g} posterior sds, more than the {i.rel_error:g} asked "
                 "for. If the prior's tail is so heavy that a mean or sd hardly exists, read the medians and "
                 "intervals or give a prior with a lighter tail; else draw with sample()."
+            )
+        lattice = i.mixture.lattice
+        if isinstance(lattice, Cloud) and lattice.pareto_k > TRUSTED:
+            out.append(
+                f"Importance sampling over {lattice.index.shape[1]} variance parameters: the Pareto k of its weights "
+                f"is {lattice.pareto_k:.2f}, above {TRUSTED}, so neither numbers nor errors can be trusted. Draw with "
+                "sample(), or leave correlations or terms out."
             )
         count = int(np.sum(i.modes.values > i.modes.values[0] - NEAR))
         if count > 1:
@@ -250,7 +260,8 @@ class ExactPosterior:
         """Lines for the foot of a table: how it was found, how well, and from which prior."""
         d = self.diagnostics
         prior = "; ".join(f"{name} ~ {text}" for name, text, _ in self.prior.lines())
-        how = f"beta and b in closed form, variances over {d['points']} lattice points, no draws"
+        kind = "lattice" if np.isnan(d["pareto_k"]) else "quasi-Monte-Carlo"
+        how = f"beta and b in closed form, variances over {d['points']} {kind} points, no draws"
         return (f"{how}; stated error {d['error']:.0e} posterior sds.", f"prior {prior}.", *self.messages)
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.mixture import Mixture
 
 __all__ = ["Accuracy", "Plan", "accuracy", "first_plan", "moments", "next_plan"]
@@ -29,6 +30,7 @@ HALF = {
     3: 0.35,
 }  # of the difference to half of the points; that half has a worse share in few
 HALF_MANY = 0.8
+SCATTER = 2.5  # standard errors of replicates that are stated of a cloud
 SHELL = 0.6  # of the difference to the points without the shell
 USUAL = 0.5  # of the root mean square over all quantities is the least that is stated of any
 RESOLVED = 1e-13  # an sd below this share of the mean is rounding
@@ -75,6 +77,10 @@ def accuracy(mixture: Mixture) -> Accuracy:
     """How wrong means and sds may be."""
     lattice = mixture.lattice
     whole = moments(mixture, mixture.weights)
+    if isinstance(lattice, Cloud):
+        parts = [moments(mixture, mixture.weights_of(part)) for part in lattice.replicates]
+        scatter = whole + np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts))
+        return Accuracy(stated(scatter, whole, SCATTER), np.zeros_like(whole))
     half = moments(mixture, mixture.weights_of(lattice.even))
     inner = moments(mixture, mixture.weights_of(lattice.near))
     share = HALF.get(lattice.index.shape[1], HALF_MANY)

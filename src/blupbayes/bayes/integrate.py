@@ -1,4 +1,4 @@
-"""The exact posterior: beta and b integrated in closed form, sigma on a line, theta over a lattice. No draws.
+"""The exact posterior: beta and b integrated in closed form, sigma on a line, theta over a lattice or a cloud.
 
 The lattice is made finer and wider until the error that it states for every mean and sd, in posterior sds, is below
 ``rel_error`` (accuracy.py says where that error comes from).
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.accuracy import Accuracy, Plan, accuracy, first_plan, moments, next_plan
+from blupbayes.bayes.cloud import REPLICATES, Proposal
 from blupbayes.bayes.conditional import means_of
 from blupbayes.bayes.lattice import Modes, fill, find_modes
 from blupbayes.bayes.marginal import Marginal
@@ -35,6 +36,15 @@ FINE_SIGMA, COARSE_SIGMA = (
     0.8,
 )  # step of the sigma nodes, in sds, where more than three digits are asked for
 MAX_ROUNDS = 12
+ON_LATTICE = 7  # variance parameters besides sigma; more of them go to a cloud
+FIRST_CLOUD, MAX_CLOUD, SEED = (
+    512,
+    65_536,
+    20_260_000,
+)  # points per replicate, in all, and what scrambles them
+SCAN = {1: np.linspace(-2.5, 2.5, 11), 2: np.linspace(-2.4, 2.1, 7), 3: np.linspace(-2.2, 1.8, 5)}
+SCAN_MANY, SCAN_MOST = np.array([-1.8, -0.6, 0.6]), np.array([-1.8, 0.0])  # for 4 and 5 sds, and for more
+SCANNED = 5  # of more sds the rest moves with the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +158,26 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
 
 
 def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
-    """Where modes are looked for: at the REML estimate, and with all sds small or large."""
+    """Where modes are looked for: at the REML estimate, and at every top of a coarse scan of all sds, 0 included."""
     c = marginal.coordinates
-    small, large = np.zeros(c.size), np.zeros(c.size)
-    small[: c.n_sds], large[: c.n_sds] = -1.0, 1.0
-    return [c.at(estimate(statistics).T), small, large]
+    reml, K = c.at(estimate(statistics).T), c.n_sds
+    values = SCAN.get(K, SCAN_MANY if K <= SCANNED else SCAN_MOST)
+    shape = (len(values),) * min(K, SCANNED)
+    mesh = [x.ravel() for x in np.meshgrid(*(values,) * len(shape), indexing="ij")]
+    v = np.zeros((len(mesh[0]), c.size))
+    v[:, :K] = np.column_stack(mesh + mesh[:1] * (K - len(shape)))
+    height = marginal.log_density(v)
+    return [reml, *v[tops(height.reshape(shape)).ravel()]]
+
+
+def tops(height: Array) -> NDArray[np.bool_]:
+    """Which points of a grid are finite and no lower than their neighbours along every axis."""
+    top = np.isfinite(height)
+    for axis in range(height.ndim):
+        along, mine = np.moveaxis(height, axis, 0), np.moveaxis(top, axis, 0)
+        mine[1:] &= along[1:] >= along[:-1]
+        mine[:-1] &= along[:-1] >= along[1:]
+    return top
 
 
 def integrate(
@@ -188,6 +213,13 @@ def integrate(
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
     marginal = Marginal(statistics, prior, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
     modes = find_modes(marginal.log_density, starts(marginal, statistics))
+    solve = by_lattice if len(modes.scale) <= ON_LATTICE else by_cloud
+    mixture, found, count = solve(marginal, modes, rel_error)
+    return Integral(marginal, mixture, modes, mixture.lattice.log_total, found, rel_error, count)
+
+
+def by_lattice(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:
+    """Finer and wider until the stated error is small enough; also how many factors that took."""
     reader, plan = Reader(marginal, modes), first_plan(modes.scale, rel_error)
     for _ in range(MAX_ROUNDS):
         mixture = reader.lattice(plan, rel_error)
@@ -195,4 +227,24 @@ def integrate(
         if found.worst <= rel_error:
             break
         plan = next_plan(plan, found, rel_error)
-    return Integral(marginal, mixture, modes, mixture.lattice.log_total, found, rel_error, reader.count)
+    return mixture, found, reader.count
+
+
+def by_cloud(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:
+    """Twice as many points until the stated error is small enough, or there are MAX_CLOUD of them."""
+    proposal, begin, end = Proposal(modes), 0, FIRST_CLOUD
+    drawn: list[tuple[Array, Array, Index]] = []
+    points: list[Points] = []
+    while True:
+        v, log_q, replicate = proposal.draw(begin, end, SEED)
+        values, parts = marginal.points(v, -np.inf)
+        alive = values > -np.inf
+        drawn.append((v[alive], values[alive] - log_q[alive], replicate[alive]))
+        points = [join(points + parts)]
+        all_v, ratio, whose = (np.concatenate(x) for x in zip(*drawn, strict=True))
+        cloud = proposal.cloud(all_v, ratio, whose, end * REPLICATES)
+        mixture = Mixture(marginal.coordinates, cloud, points[0], rel_error)
+        found = accuracy(mixture)
+        if found.worst <= rel_error or 2 * end * REPLICATES > MAX_CLOUD:
+            return mixture, found, end * REPLICATES
+        begin, end = end, 2 * end
