@@ -10,7 +10,7 @@ import polars
 import pytest
 
 import blupbayes as bb
-from blupbayes.bayes import hierarchical
+from blupbayes.bayes import sampling
 from blupbayes.errors import DataError, FormulaError, PriorError
 
 FORMULA = "travel ~ 1 + (1 | Rail)"
@@ -170,7 +170,7 @@ def test_sample_passes_everything_on(rail, monkeypatch):
         seen.update(options, design=design, prior=prior)
         return "draws", {"messages": ("look out",)}
 
-    monkeypatch.setattr(hierarchical, "sample", pretend)
+    monkeypatch.setattr(sampling, "sample", pretend)
     prior = bb.Prior(sd="HalfNormal(50)")
     post = rail.sample(prior, draws=5, tune=6, chains=2, random_seed=7, progressbar=False, target_accept=0.9)
     assert seen == {

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blupbayes.bayes.hierarchical import sample
+from blupbayes.bayes.sampling import sample
 from blupbayes.datasets import load_dataset
 from blupbayes.model.design import build
 from blupbayes.model.prior import Prior

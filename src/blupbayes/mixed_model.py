@@ -349,7 +349,7 @@ class MixedModel:
         Posterior
             ``data`` holds beta, sigma, sd_g, corr_g and b_g; see to_pymc for predictions from it.
         """
-        from blupbayes.bayes.hierarchical import sample
+        from blupbayes.bayes.sampling import sample
 
         data, diagnostics = sample(
             self.design,

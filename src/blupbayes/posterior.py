@@ -92,7 +92,8 @@ class Posterior:
     def notes(self) -> tuple[str, ...]:
         """Lines for the foot of a table: how it was drawn, how well, and from which prior."""
         d, attrs = self.diagnostics, self.data.attrs
-        how = f"{d['chains']} chains x {d['draws']} draws, {attrs['parameterization']}"
+        why = f" ({reason})" if (reason := attrs.get("parameterization_reason")) else ""
+        how = f"{d['chains']} chains x {d['draws']} draws, {attrs['parameterization']}{why}"
         well = f"{d['divergences']} divergences, max r_hat {d['r_hat']:.3f}, min ess_bulk {d['ess_bulk']:.0f}"
         prior = "; ".join(f"{name} ~ {text}" for name, text, _ in self.prior.lines())
         return (f"{how}, seed {attrs['random_seed']}; {well}.", f"prior {prior}.", *self.messages)

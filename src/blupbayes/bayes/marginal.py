@@ -185,10 +185,15 @@ class Marginal:
             beside = values[max(best - 1, 0) : best + 2].min()
             if values[0] < floor and values[-1] < floor and beside > floor + 0.9 * DROP:
                 break
-            if beside <= floor + 0.9 * DROP:  # a peak between the nodes: a prior that knows more than the data
+            if (
+                beside <= floor + 0.9 * DROP
+            ):  # a peak between the nodes: a prior that knows more than the data
                 centre, low, high, width = x[best], 8 * width, 8 * width, width / 4
             else:
-                low, high = (2 * low if values[0] > floor else low), (2 * high if values[-1] > floor else high)
+                low, high = (
+                    (2 * low if values[0] > floor else low),
+                    (2 * high if values[-1] > floor else high),
+                )
         inside = np.flatnonzero(values > floor)
         kept = slice(inside[0], inside[-1] + 1) if inside.size else slice(None)
         return x[kept], values[kept]

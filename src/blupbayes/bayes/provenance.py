@@ -26,13 +26,14 @@ def settled_seed(random_seed: Any) -> Any:
     return random_seed
 
 
-def provenance(design: Design, prior: ResolvedPrior, parameterization: str, seed: Any) -> dict[str, str]:
+def provenance(design: Design, prior: ResolvedPrior, way: str, reason: str, seed: Any) -> dict[str, str]:
     """Attributes of the DataTree, all text."""
     return {
         "formula": design.formula,
         "data_hash": design.hash,
         "prior": str(prior),
-        "parameterization": parameterization,
+        "parameterization": way,
+        "parameterization_reason": reason,
         "random_seed": str(seed),
         "versions": json.dumps(versions()),
     }
