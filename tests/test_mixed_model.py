@@ -47,6 +47,7 @@ def test_signatures_are_the_contract():
         ("chains", True, 4),
         ("random_seed", True, none),
         ("progressbar", True, True),
+        ("random", True, "normal"),
         ("pm_sample_kwargs", False, empty),
     ]
     assert parameters(bb.MixedModel.compare)[:4] == [
@@ -177,6 +178,7 @@ def test_sample_passes_everything_on(rail, monkeypatch):
         "design": rail.design,
         "prior": prior,
         "parameterization": "auto",
+        "random": "normal",
         "draws": 5,
         "tune": 6,
         "chains": 2,

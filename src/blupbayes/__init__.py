@@ -20,6 +20,7 @@ from blupbayes.errors import (
 )
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.prior import Prior
+from blupbayes.posterior import read_posterior
 from blupbayes.versions import show_versions
 
 # Last: the package compare/ is loaded by now, and the name belongs to the function.
@@ -40,6 +41,7 @@ __all__ = [
     "compare",
     "list_datasets",
     "load_dataset",
+    "read_posterior",
     "show_versions",
 ]
 

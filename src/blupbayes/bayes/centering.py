@@ -28,7 +28,7 @@ class Ways:
     Parameters
     ----------
     of : dict
-        {group: "centered" or "noncentered"}.
+        {group: "centered" or "noncentered"}; empty where beta and b are integrated out.
     reason : str
         Why, in words; "" where the user has said so.
     """
@@ -37,7 +37,7 @@ class Ways:
     reason: str = ""
 
     def __str__(self) -> str:
-        kinds = set(self.of.values())
+        kinds = set(self.of.values()) or {"collapsed"}
         if len(kinds) == 1:
             return kinds.pop()
         return ", ".join(f"{name} {way}" for name, way in self.of.items())
