@@ -72,6 +72,8 @@ def log_marginal(
         border = read_border(s, factor)
         root = factor.border[2]
         L = np.linalg.cholesky(root.T @ root + sigma**2 * beta.G)
+        if not np.isfinite(L).all():
+            raise DataError("a variance is not finite")
     except (DataError, np.linalg.LinAlgError):
         return -np.inf, tuple(np.zeros_like(t) for t in T), 0.0
     L_inv = np.linalg.inv(L)

@@ -90,7 +90,7 @@ def build(
     with pm.Model(coords=coordinates(design)) as model:
         data = declared(rows(design), design)
         beta = fixed_effects(design, resolved)
-        mu = data.get("offset", np.zeros(design.n_obs))
+        mu = data.get("offset", 0.0)
         if beta is not None:
             mu = mu + (data["X"] * beta).sum(axis=-1)
         means = group_means(design, ways, beta, whitening(design, resolved).center)
@@ -104,7 +104,9 @@ def build(
 
 
 def rows(of: Design | NewRows) -> dict[str, Any]:
-    """What the model holds of the rows, by variable: of a design, or of ``design.encode(new_data)``.
+    """What the model holds of the rows, by variable: of a design, or of ``design.encode(new_data)``, for pm.set_data.
+
+    New rows have no weights: where the model has some, add ``{"weights": ...}`` to what this returns.
 
     Raises
     ------
@@ -121,7 +123,9 @@ def rows(of: Design | NewRows) -> dict[str, Any]:
         codes, columns = of.codes, of.columns
         if new := {name: levels for name, levels in of.unseen.items() if levels}:
             raise NewLevelError(f"the model has no effects of {new}: leave these rows out.")
-    out |= {f"codes_{name}": values for name, values in codes.items()}
+    out |= {
+        f"codes_{name}": values.astype(np.int32) for name, values in codes.items()
+    }  # as pm.Data keeps them
     return out | {f"columns_{name}": values for name, values in columns.items()}
 
 

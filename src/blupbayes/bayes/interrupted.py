@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,9 @@ def completed(data: xr.DataTree, draws: int) -> xr.DataTree:
     """
     posterior = data["posterior"].dataset
     flat = np.concatenate(
-        [x.values.reshape(*x.shape[:2], -1) for x in posterior.data_vars.values()], axis=2, dtype=float
+        [x.values.reshape(*x.shape[:2], math.prod(x.shape[2:])) for x in posterior.data_vars.values()],
+        axis=2,
+        dtype=float,
     )
     lengths = np.logical_and.accumulate(~np.isnan(flat).any(axis=2), axis=1).sum(axis=1)
     if not lengths.any():

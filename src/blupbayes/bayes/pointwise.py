@@ -125,8 +125,6 @@ def lkj(group: GroupPrior, eta: float, R: Array) -> Array:
         for k in range(1, stop - start):
             m = stop - start - k
             a = eta + 0.5 * (m - 1)
-            total -= (2.0 * eta - 2.0 + m + 1.0) * m * math.log(2.0) + m * (
-                2 * math.lgamma(a) - math.lgamma(2 * a)
-            )
+            total -= (2.0 * eta - 2.0 + m) * m * math.log(2.0) + m * (2 * math.lgamma(a) - math.lgamma(2 * a))
         total += (eta - 1.0) * np.linalg.slogdet(R[..., start:stop, start:stop])[1]
     return total

@@ -90,10 +90,10 @@ def add_groups(data: xr.DataTree, design: Design, prior: ResolvedPrior, rng: np.
 
 
 def constants(design: Design) -> xr.Dataset:
-    """X, weights, offset and the position of each row's level."""
+    """X, weights, offset and the position of each row's level, under the names that the PyMC model gives them."""
     import xarray as xr
 
-    values: dict[str, Any] = {f"codes_{g.name}": ("obs", g.codes) for g in design.groups}
+    values: dict[str, Any] = {f"codes_{g.name}": ("obs", g.codes.astype(np.int32)) for g in design.groups}
     for name in ("weights", "offset"):
         if (given := getattr(design, name)) is not None:
             values[name] = ("obs", given)
