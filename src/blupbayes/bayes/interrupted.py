@@ -26,11 +26,8 @@ def completed(data: xr.DataTree, draws: int) -> xr.DataTree:
         If there are none.
     """
     posterior = data["posterior"].dataset
-    flat = np.concatenate(
-        [x.values.reshape(*x.shape[:2], math.prod(x.shape[2:])) for x in posterior.data_vars.values()],
-        axis=2,
-        dtype=float,
-    )
+    each = [x.values.reshape(*x.shape[:2], math.prod(x.shape[2:])) for x in posterior.data_vars.values()]
+    flat = np.concatenate(each, axis=2, dtype=float)
     lengths = np.logical_and.accumulate(~np.isnan(flat).any(axis=2), axis=1).sum(axis=1)
     if not lengths.any():
         raise BlupbayesError(
