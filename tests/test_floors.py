@@ -18,10 +18,12 @@ FILES = {str(f.relative_to(SOURCE / "blupbayes")): f for f in sorted((SOURCE / "
 ROW = re.compile(r"^\| (?P<floor>\d+(?:\.\d+)?) \| `(?P<file>[\w/]+\.py)` \|", re.M)
 
 # Packages that one room of the house has to itself.
+# PyMC: its two models, the variables that they share, and what draws from them.
+PYMC = ("bayes/hierarchical.py", "bayes/collapsed.py", "bayes/variables.py", "bayes/sampling.py")
 RESERVED = {
-    "pymc": ("bayes/hierarchical.py", "bayes/collapsed.py"),
+    "pymc": PYMC,
     "pytensor": ("bayes/",),
-    "nutpie": ("bayes/hierarchical.py", "bayes/collapsed.py"),
+    "nutpie": PYMC,
     "numba": ("mme/kernels.py",),
     "matplotlib": ("show/figures/",),
 }

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats as st
 
 from blupbayes.bayes.hierarchical import build as to_pymc
-from blupbayes.bayes.hierarchical import careful, sample
+from blupbayes.bayes.sampling import careful, sample
 from blupbayes.datasets import load_dataset
 from blupbayes.errors import BlupbayesError, IdentifiabilityError, PriorError
 from blupbayes.model.design import build
@@ -60,14 +60,16 @@ def normal(x, mean, cov):
     return st.multivariate_normal(mean, cov).logpdf(x)
 
 
-def log_joint(design, beta, effects, sigma, covariances):
-    """log N(y | X beta + o + Z b, sigma^2 W^-1) + log N(b | 0, Sigma), from the definition [E-MODEL]."""
+def log_joint(design, beta, effects, sigma, covariances, nu=None):
+    """log N(y | X beta + o + Z b, sigma^2 W^-1) + log N(b | 0, Sigma), or t, from the definition [E-MODEL]."""
     mean = design.X @ beta + (0.0 if design.offset is None else design.offset)
     total = 0.0
     for g in design.groups:
         b = effects[g.name]
         mean = mean + np.einsum("nk,nk->n", g.columns, b[g.codes])
-        total += sum(normal(row, np.zeros(len(row)), covariances[g.name]) for row in b)
+        Sigma = covariances[g.name]
+        of_level = normal if nu is None else lambda x, m, S: st.multivariate_t(m, S, df=nu).logpdf(x)
+        total += sum(of_level(row, np.zeros(len(row)), Sigma) for row in b)
     w = np.ones(design.n_obs) if design.weights is None else design.weights
     return total + st.norm(mean, sigma / np.sqrt(w)).logpdf(design.y).sum()
 
@@ -127,6 +129,18 @@ def test_log_density_at_fixed_variances(make, prior, mode, parameters):
     assert_constant(np.subtract(theirs, ours), ours)
 
 
+def widening(model, point, group, nu):
+    """Sum of the logs of what each t variate of a level is multiplied by, given the ones before it."""
+    total, before = 0.0, 0.0
+    if nu is None:
+        return total
+    raw = at(model, [f"z_{group.name}"])(point)[f"z_{group.name}"]
+    for k in range(raw.shape[1]):
+        factor = np.sqrt((nu + before) / (nu + k))
+        total, before = total + np.log(factor).sum() if k else total, before + (factor * raw[:, k]) ** 2
+    return total
+
+
 def half_t(scale):
     return lambda x: st.t(3, scale=scale).logpdf(x)
 
@@ -178,13 +192,19 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("random", ["normal", "student_t"])
+@pytest.mark.parametrize("way", ["noncentered", "centered"])
 @pytest.mark.parametrize("case", CASES)
-def test_log_density_everywhere(case):
-    """The density of (beta, z, log sd, ...) as a whole: one constant for all points, variances included."""
+def test_log_density_everywhere(case, way, random):
+    """The density of (beta, z, log sd, ...) as a whole: one constant for all points, variances included.
+
+    Centred, the sampler's variable is c = b + m: its density is that of b. Else it is z, b = T z.
+    """
     make, prior, sds, etas = CASES[case]
-    design, model = make(), to_pymc(make(), prior)
+    design, model = make(), to_pymc(make(), prior, way, random)
     group = design.groups[0]
-    names = ["beta", f"z_{group.name}", f"b_{group.name}", *sds, *etas]
+    nus = [f"nu_{group.name}"] if random == "student_t" else []
+    names = ["beta", f"b_{group.name}", *sds, *etas, *nus]
     values, logp = at(model, names), model.compile_logp(mode="FAST_COMPILE", jacobian=False)
     ours, theirs = [], []
     for point in points(model, 6):
@@ -193,10 +213,13 @@ def test_log_density_everywhere(case):
         corr = read.get(f"corr_{group.name}", np.eye(2))
         sd = read[f"sd_{group.name}"]
         Sigma = corr * np.outer(sd, sd)
-        total = log_joint(
-            design, read["beta"], {group.name: read[f"b_{group.name}"]}, sigma, {group.name: Sigma}
-        )
-        total += len(group.levels) / 2 * np.linalg.slogdet(Sigma)[1]  # b = T z
+        nu = float(read[nus[0]]) if nus else None
+        effects = {group.name: read[f"b_{group.name}"]}
+        total = log_joint(design, read["beta"], effects, sigma, {group.name: Sigma}, nu)
+        if nus:
+            total += st.gamma(2, scale=10).logpdf(nu)
+        if way == "noncentered":
+            total += len(group.levels) / 2 * np.linalg.slogdet(Sigma)[1] + widening(model, point, group, nu)
         for name, densities in sds.items():
             parts = np.atleast_1d(read[name])
             total += sum(
@@ -282,8 +305,12 @@ def test_dependent_columns_need_a_prior():
 def test_refusals():
     with pytest.raises(PriorError, match="kappa = inf"):
         to_pymc(rail(), Prior(kappa=np.inf))
-    with pytest.raises(BlupbayesError, match="choose 'noncentered'"):
+    with pytest.raises(BlupbayesError, match="choose 'auto', 'centered'"):
         to_pymc(rail(), parameterization="sideways")
+    with pytest.raises(BlupbayesError, match="each of the groups Rail"):
+        to_pymc(rail(), parameterization={"Batch": "centered"})
+    with pytest.raises(BlupbayesError, match="normal, student_t"):
+        to_pymc(rail(), random="cauchy")
 
 
 def test_steps_are_small_unless_the_user_says_otherwise():
@@ -327,7 +354,7 @@ def test_draws_say_where_they_come_from(drawn):
     assert data.attrs["prior"] == str(Prior().resolve(rail()))
     assert data.attrs["formula"] == "travel ~ 1 + (1 | Rail)"
     assert data.attrs["data_hash"] == rail().hash
-    assert data.attrs["random_seed"] == "4" and data.attrs["parameterization"] == "noncentered"
+    assert data.attrs["random_seed"] == "4" and data.attrs["parameterization"] == "centered"
     assert {"pymc", "nutpie", "blupbayes"} <= set(json.loads(data.attrs["versions"]))
     assert found["chains"] == 2 and found["draws"] == 60
 

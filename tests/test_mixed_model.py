@@ -10,7 +10,7 @@ import polars
 import pytest
 
 import blupbayes as bb
-from blupbayes.bayes import hierarchical
+from blupbayes.bayes import sampling
 from blupbayes.errors import DataError, FormulaError, PriorError
 
 FORMULA = "travel ~ 1 + (1 | Rail)"
@@ -47,6 +47,7 @@ def test_signatures_are_the_contract():
         ("chains", True, 4),
         ("random_seed", True, none),
         ("progressbar", True, True),
+        ("random", True, "normal"),
         ("pm_sample_kwargs", False, empty),
     ]
     assert parameters(bb.MixedModel.compare)[:4] == [
@@ -170,13 +171,14 @@ def test_sample_passes_everything_on(rail, monkeypatch):
         seen.update(options, design=design, prior=prior)
         return "draws", {"messages": ("look out",)}
 
-    monkeypatch.setattr(hierarchical, "sample", pretend)
+    monkeypatch.setattr(sampling, "sample", pretend)
     prior = bb.Prior(sd="HalfNormal(50)")
     post = rail.sample(prior, draws=5, tune=6, chains=2, random_seed=7, progressbar=False, target_accept=0.9)
     assert seen == {
         "design": rail.design,
         "prior": prior,
         "parameterization": "auto",
+        "random": "normal",
         "draws": 5,
         "tune": 6,
         "chains": 2,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blupbayes.bayes.hierarchical import sample
+from blupbayes.bayes.sampling import sample
 from blupbayes.datasets import load_dataset
 from blupbayes.model.design import build
 from blupbayes.model.prior import Prior
@@ -29,6 +29,10 @@ def sleepstudy():
     return build("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
 
 
+def penicillin():
+    return build("diameter ~ 1 + (1 | plate) + (1 | sample)", load_dataset("penicillin"))
+
+
 def schools():
     data = load_dataset("eight_schools")
     return build("y ~ 1 + (1 | school)", data, weights=1 / data["se"] ** 2, sigma=1.0)
@@ -39,6 +43,10 @@ CASES = {
     "sleepstudy-slope_correlated": (
         sleepstudy,
         Prior(residual="HalfStudentT(3, 50)", sd="HalfStudentT(3, 50)"),
+    ),
+    "Penicillin-plate_sample": (
+        penicillin,
+        Prior(residual="HalfStudentT(3, 2)", sd="HalfStudentT(3, 2)"),
     ),
     "eight_schools": (schools, Prior(sd="HalfStudentT(3, 10)")),
 }
@@ -84,11 +92,33 @@ def scores(values, reference):
     ]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_draws_agree_with_quadrature(case):
+RUNS = [
+    ("Rail-intercept", "noncentered"),
+    ("Rail-intercept", "centered"),
+    ("Rail-intercept", "collapsed"),
+    ("sleepstudy-slope_correlated", "noncentered"),
+    ("sleepstudy-slope_correlated", "centered"),
+    ("sleepstudy-slope_correlated", "collapsed"),
+    ("eight_schools", "auto"),
+    ("eight_schools", "collapsed"),
+    ("Penicillin-plate_sample", "auto"),
+    ("Penicillin-plate_sample", "collapsed"),
+]
+
+
+@pytest.mark.parametrize(("case", "parameterization"), RUNS)
+def test_draws_agree_with_quadrature(case, parameterization):
     make, prior = CASES[case]
     design = make()
-    data, found = sample(design, prior, draws=2500, tune=1000, chains=4, random_seed=20)
+    data, found = sample(
+        design,
+        prior,
+        parameterization=parameterization,
+        draws=2500,
+        tune=1000,
+        chains=4,
+        random_seed=20,
+    )
     drawn = draws(data, design)
     if case == "eight_schools":
         drawn = school_names(drawn)

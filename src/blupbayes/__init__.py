@@ -22,6 +22,7 @@ from blupbayes.errors import (
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
+from blupbayes.posterior import read_posterior
 from blupbayes.versions import show_versions
 
 # Last: the package compare/ is loaded by now, and the name belongs to the function.
@@ -46,6 +47,7 @@ __all__ = [
     "compare",
     "list_datasets",
     "load_dataset",
+    "read_posterior",
     "show_versions",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -363,27 +363,80 @@ class MixedModel:
 
         return Calibration(calibrate(self.design, resolved, simulations, random_seed, ranks, progressbar))
 
-    def to_pymc(self, prior: Prior | None = None, parameterization: str = "noncentered") -> Any:
+    def to_pymc(
+        self,
+        prior: Prior | None = None,
+        parameterization: str | Mapping[str, str] = "noncentered",
+        random: str = "normal",
+    ) -> Any:
         """The model as a plain ``pm.Model``, to read, extend and draw.
 
-        For predictions or log-likelihoods from a Posterior's draws pass ``freeze_vars=["b_<group>"]`` to
-        ``pm.sample_posterior_predictive``: the draws hold b, not the standardised effects behind it, and PyMC would
-        otherwise draw new levels.
-        """
-        from blupbayes.bayes.hierarchical import build as build_pymc
+        Parameters
+        ----------
+        prior : Prior, optional
+            None is the documented default, rescaled with the units of the data.
+        parameterization : {"noncentered", "centered", "auto", "collapsed"} or {group: one of the first two}
+            How the random effects are written; "collapsed" has the variance parameters only.
+        random : {"normal", "student_t"}
+            Distribution of the random effects; the degrees of freedom nu_g have a Gamma(2, 0.1) prior, and sd_g is
+            the scale.
 
-        return build_pymc(self.design, prior, parameterization)
+        Returns
+        -------
+        pm.Model
+
+        Notes
+        -----
+        For predictions or log-likelihoods from a Posterior's draws pass ``freeze_vars=["b_<group>"]`` to
+        ``pm.sample_posterior_predictive``: the draws hold b, not what stands behind it, and PyMC would otherwise draw
+        new levels. New rows, of levels that the data have::
+
+            from blupbayes.bayes.hierarchical import rows
+
+            with model.to_pymc():
+                pm.set_data(rows(model.design.encode(new)), coords={"obs": range(len(new))})
+                pm.sample_posterior_predictive(
+                    post.data, var_names=["y"], freeze_vars=["b_Rail"], predictions=True
+                )
+        """
+        from blupbayes.bayes.sampling import to_pymc
+
+        return to_pymc(self.design, prior, parameterization, random)
+
+    def prior_predictive(
+        self, prior: Prior, draws: int = 1000, random_seed: Any = None, *, random: str = "normal"
+    ) -> Any:
+        """Parameters from the prior, and the data that they would make: does the prior mean what you mean?
+
+        Parameters
+        ----------
+        prior : Prior
+            With kappa > 0: a flat beta has nothing to draw from.
+        draws : int
+        random_seed : int or Generator, optional
+        random : {"normal", "student_t"}
+            Distribution of the random effects.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups prior, prior_predictive (y) and observed_data.
+        """
+        from blupbayes.bayes.sampling import prior_predictive
+
+        return prior_predictive(self.design, prior, draws=draws, random_seed=random_seed, random=random)
 
     def sample(
         self,
         prior: Prior | None = None,
         *,
-        parameterization: str = "auto",
+        parameterization: str | Mapping[str, str] = "auto",
         draws: int = 1000,
         tune: int = 1000,
         chains: int = 4,
         random_seed: Any = None,
         progressbar: bool = True,
+        random: str = "normal",
         **pm_sample_kwargs: Any,
     ) -> Posterior:
         """Draw from the full posterior with PyMC.
@@ -392,22 +445,26 @@ class MixedModel:
         ----------
         prior : Prior, optional
             None is the documented default, rescaled with the units of the data.
-        parameterization : {"auto", "noncentered"}
-            How the random effects are written.
+        parameterization : {"auto", "noncentered", "centered", "collapsed"} or {group: one of the middle two}
+            How the random effects are written. "auto" chooses for each grouping factor by its REML weight; "collapsed"
+            integrates beta and b out, samples the variances, and draws beta and b exactly afterwards.
+        random : {"normal", "student_t"}
+            Distribution of the random effects; see to_pymc.
         draws, tune, chains, random_seed, progressbar, **pm_sample_kwargs
-            As in ``pm.sample``.
+            As in ``pm.sample``. Stopped by Ctrl-C, the draws until then are returned, and marked.
 
         Returns
         -------
         Posterior
-            ``data`` holds beta, sigma, sd_g, corr_g and b_g; see to_pymc for predictions from it.
+            ``data`` holds beta, sigma, sd_g, corr_g and b_g, and ArviZ's other groups.
         """
-        from blupbayes.bayes.hierarchical import sample
+        from blupbayes.bayes.sampling import sample
 
         data, diagnostics = sample(
             self.design,
             prior,
             parameterization=parameterization,
+            random=random,
             draws=draws,
             tune=tune,
             chains=chains,

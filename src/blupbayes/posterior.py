@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from blupbayes.bayes import summary as read
+from blupbayes.bayes.diagnostics import diagnostics
+from blupbayes.bayes.provenance import prior_from
+from blupbayes.bayes.tree import log_likelihood
 from blupbayes.compare import rows
+from blupbayes.errors import BlupbayesError
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.show.sheet import compose
 from blupbayes.show.summary import paragraph, title
 from blupbayes.show.tables import to_html
 
-__all__ = ["Posterior"]
+__all__ = ["Posterior", "read_posterior"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +101,40 @@ class Posterior:
         how = f"{d['chains']} chains x {d['draws']} draws, {attrs['parameterization']}"
         well = f"{d['divergences']} divergences, max r_hat {d['r_hat']:.3f}, min ess_bulk {d['ess_bulk']:.0f}"
         prior = "; ".join(f"{name} ~ {text}" for name, text, _ in self.prior.lines())
-        return (f"{how}, seed {attrs['random_seed']}; {well}.", f"prior {prior}.", *self.messages)
+        reason = attrs.get("parameterization_reason")
+        why = (f"{attrs['parameterization']}: {reason}.",) if reason else ()
+        return (f"{how}, seed {attrs['random_seed']}; {well}.", f"prior {prior}.", *why, *self.messages)
+
+    def log_likelihood(self, kind: str = "conditional") -> Any:
+        """Log-likelihood of every draw, ready for ``az.loo`` and ``az.compare``.
+
+        Parameters
+        ----------
+        kind : {"conditional", "marginal"}
+            "conditional": of each row, given b. Leaving out a row then predicts a new row of a level that is known;
+            with few rows per level its Pareto k is often too large. "marginal": of each level of the only grouping
+            factor, b integrated out: leaving out a level predicts the rows of a new one.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups posterior and log_likelihood. ``data["log_likelihood"]`` is the conditional one.
+        """
+        return log_likelihood(self.data, self.design, self.prior, kind)
+
+    def to_zarr(self, path: Any) -> None:
+        """Write the draws to a directory that `read_posterior` reads, and ``xarray.open_datatree`` too.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file or directory that is there already is not overwritten.
+        """
+        if Path(path).exists():
+            raise BlupbayesError(f"{path} exists already. Choose another name, or remove it first.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # zarr's, on how it stores text
+            self.data.to_zarr(path)
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """The long table of this answer: posterior means, sds, equal-tailed intervals, Monte Carlo errors."""
@@ -125,6 +164,39 @@ class Posterior:
 
     def _repr_html_(self) -> str:
         return to_html(compose(self.tidy(), title(self.design), self.notes, max_rows=40))
+
+
+def read_posterior(path: Any, model: Any) -> Posterior:
+    """The Posterior that `Posterior.to_zarr` has written.
+
+    Parameters
+    ----------
+    path : str or Path
+    model : MixedModel
+        The model that was sampled: the file holds draws, not data frames.
+
+    Raises
+    ------
+    BlupbayesError
+        If there is no posterior in the file, or it is of other data.
+    """
+    import xarray as xr
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = xr.open_datatree(path, engine="zarr").load()
+        prior, written = prior_from(data.attrs), data.attrs["data_hash"]
+    except Exception as error:
+        raise BlupbayesError(
+            f"{path} holds no posterior: {type(error).__name__}: {error}. Write one with Posterior.to_zarr(path)."
+        ) from error
+    if written != model.design.hash:
+        raise BlupbayesError(
+            f"{path} holds the posterior of other data ({data.attrs['formula']}, data hash {written[:8]}) than this "
+            f"model ({model.design.formula}, {model.design.hash[:8]}). Give the model that was sampled."
+        )
+    return Posterior(model.design, prior.resolve(model.design), data, diagnostics(data))
 
 
 def parameter_rows(design: Design, table: pd.DataFrame, label: str, ci_prob: float) -> list[pd.DataFrame]:

@@ -50,7 +50,9 @@ def diagnostics(data: xr.DataTree) -> dict[str, Any]:
         "chains": stacked.shape[0],
         "draws": stacked.shape[1],
     }
-    return found | {"messages": tuple(messages(found))}
+    stopped = data.attrs.get("interrupted")
+    first = (f"Sampling was stopped: these are {stopped}.",) if stopped else ()
+    return found | {"messages": (*first, *messages(found))}
 
 
 def divergences(data: xr.DataTree) -> int:

@@ -1,4 +1,4 @@
-"""Design and Prior -> a plain ``pm.Model``, and its draws.
+"""Design and Prior -> a plain ``pm.Model`` with beta and b in it, centred or not.
 
 The model is written with its compiler in mind: a product with a small matrix is an elementwise product and a sum,
 and no graph holds a matrix product or a Cholesky factorisation. With numba this compiles several times faster than
@@ -7,39 +7,37 @@ the same model written with ``@`` and ``pm.LKJCholeskyCov``, and runs faster.
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from blupbayes.bayes.correlation import correlation_matrix, correlation_root, partials
-from blupbayes.bayes.diagnostics import diagnostics
-from blupbayes.bayes.names import coordinates, drawn, level_dim, parts, reported
+from blupbayes.bayes.centering import settle
+from blupbayes.bayes.correlation import correlation_root
+from blupbayes.bayes.names import coordinates, level_dim
 from blupbayes.bayes.propriety import check_beta, check_sampled
-from blupbayes.bayes.provenance import provenance, settled_seed
-from blupbayes.bayes.starts import starting_point
-from blupbayes.bayes.whitening import Whitening, whitening
-from blupbayes.errors import BlupbayesError
+from blupbayes.bayes.variables import correlation, deviations, residual_sd
+from blupbayes.bayes.whitening import Rescaling, Whitening, whitening
+from blupbayes.errors import BlupbayesError, NewLevelError
 from blupbayes.model.design import Design, Group
-from blupbayes.model.distributions import Distribution
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
+from blupbayes.model.structure import NewRows
 
 if TYPE_CHECKING:
     import pymc as pm
-    import xarray as xr
 
-__all__ = ["build", "sample"]
+__all__ = ["build", "rows"]
 
-Array = NDArray[np.float64]
-
-TARGET_ACCEPT = 0.95  # 0.8, PyMC's own, leaves a few divergences where an sd may be 0 or the data are strong
+FAMILIES = ("normal", "student_t")
 
 
-def build(design: Design, prior: Prior | None = None, parameterization: str = "noncentered") -> pm.Model:
+def build(
+    design: Design,
+    prior: Prior | None = None,
+    parameterization: str | Mapping[str, str] = "noncentered",
+    random: str = "normal",
+) -> pm.Model:
     """The hierarchical model [E-MODEL] in PyMC, to read, extend and draw.
 
     Parameters
@@ -48,16 +46,22 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
         Data, weights, offset and, where it is known, sigma.
     prior : Prior, optional
         None is the documented default.
-    parameterization : {"noncentered", "auto"}
-        Non-centred: z ~ N(0, 1), b = sd * (L z) with L L' the correlation matrix.
+    parameterization : {"noncentered", "centered", "auto"} or {group: one of the first two}
+        Non-centred: z ~ N(0, 1), b = sd * (L z) with L L' the correlation matrix. Centred: c ~ N(m, Sigma),
+        b = c - m, where m is beta for the coefficients that have a fixed column of the same name (in the first
+        centred group that has it) and 0 for others. "auto" chooses for each group; see `centering.settle`.
+    random : {"normal", "student_t"}
+        Distribution of the random effects. "student_t" is a multivariate Student t by level, with degrees of
+        freedom nu_g ~ Gamma(2, 0.1); sd_g is then its scale, and the sd is sd_g sqrt(nu_g / (nu_g - 2)).
 
     Returns
     -------
     pm.Model
         Variables `beta` (fixef), `sigma` (unless known), and for each grouping factor g `sd_g` (g_term), `corr_g`
-        (g_term, g_term_bis) where coefficients are correlated, `b_g` (g, g_term) and `z_g` behind it; `y` (obs) is
-        observed. All that follows from a variable is computed from it, so ``pm.do`` on sigma, sd_g, corr_g or b_g
-        does what it says.
+        (g_term, g_term_bis) where coefficients are correlated, `b_g` (g, g_term), and `z_g` or `c_g` behind it; `y`
+        (obs) is observed. All that follows from a variable is computed from it, so ``pm.do`` on sigma, sd_g, corr_g
+        or b_g does what it says. X, the codes and columns of the groups, weights and offset are ``pm.Data``: see
+        `rows` for new ones.
 
     Raises
     ------
@@ -74,172 +78,141 @@ def build(design: Design, prior: Prior | None = None, parameterization: str = "n
     ['beta', 'sd_Rail', 'sigma', 'z_Rail']
     """
     import pymc as pm
+    from pymc.logprob.transforms import Transform
 
-    check_parameterization(parameterization)
+    if random not in FAMILIES:
+        raise BlupbayesError(f"random={random!r} is not available: choose one of {', '.join(FAMILIES)}.")
+    ways = settle(design, parameterization).of
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
     check_sampled(resolved)
+    for transform in (Whitening, Rescaling):
+        Transform.register(transform)
     with pm.Model(coords=coordinates(design)) as model:
-        mu = fixed_part(design, resolved)
+        data = declared(rows(design), design)
+        beta = fixed_effects(design, resolved)
+        mu = data.get("offset", 0.0)
+        if beta is not None:
+            mu = mu + (data["X"] * beta).sum(axis=-1)
+        means = group_means(design, ways, beta, whitening(design, resolved).center)
         for group, of_group in zip(design.groups, resolved.groups, strict=True):
-            b = random_effects(group, of_group, resolved.corr)
-            mu = mu + (group.columns * b[group.codes]).sum(axis=-1)
+            b = random_effects(group, of_group, resolved.corr, random, means.get(group.name))
+            mu = mu + (data[f"columns_{group.name}"] * b[data[f"codes_{group.name}"]]).sum(axis=-1)
         sigma = residual_sd(resolved)
-        sd = sigma if design.weights is None else sigma / np.sqrt(design.weights)
+        sd = sigma / np.sqrt(data["weights"]) if "weights" in data else sigma
         pm.Normal("y", mu=mu, sigma=sd, observed=design.y, dims="obs")
     return model
 
 
-def check_parameterization(name: str) -> None:
-    """BlupbayesError if there is no such way to write the model."""
-    if name not in ("noncentered", "auto"):
-        raise BlupbayesError(
-            f"parameterization={name!r} is not available: choose 'noncentered', or 'auto', which is the same."
-        )
+def rows(of: Design | NewRows) -> dict[str, Any]:
+    """What the model holds of the rows, by variable: of a design, or of ``design.encode(new_data)``, for pm.set_data.
+
+    New rows have no weights: where the model has some, add ``{"weights": ...}`` to what this returns.
+
+    Raises
+    ------
+    NewLevelError
+        If new rows have levels that are not in the data: the model has no effects of them.
+    """
+    out: dict[str, Any] = {"X": of.X} if of.X.shape[1] else {}
+    if of.offset is not None:
+        out["offset"] = of.offset
+    if isinstance(of, Design):
+        codes, columns = ({g.name: getattr(g, kind) for g in of.groups} for kind in ("codes", "columns"))
+        out |= {} if of.weights is None else {"weights": of.weights}
+    else:
+        codes, columns = of.codes, of.columns
+        if new := {name: levels for name, levels in of.unseen.items() if levels}:
+            raise NewLevelError(f"the model has no effects of {new}: leave these rows out.")
+    out |= {
+        f"codes_{name}": values.astype(np.int32) for name, values in codes.items()
+    }  # as pm.Data keeps them
+    return out | {f"columns_{name}": values for name, values in columns.items()}
 
 
-def fixed_part(design: Design, prior: ResolvedPrior) -> Any:
-    """offset + X beta (n,)."""
+def declared(values: dict[str, Any], design: Design) -> dict[str, Any]:
+    """pm.Data of the rows."""
     import pymc as pm
-    from pymc.logprob.transforms import Transform
 
-    offset = np.zeros(design.n_obs) if design.offset is None else design.offset
+    dims = {"X": ("obs", "fixef")} | {f"columns_{g.name}": ("obs", f"{g.name}_term") for g in design.groups}
+    return {name: pm.Data(name, value, dims=dims.get(name, ("obs",))) for name, value in values.items()}
+
+
+def fixed_effects(design: Design, prior: ResolvedPrior) -> Any:
+    """beta (p,); None without fixed columns."""
+    import pymc as pm
+
     if not design.fixed_names:
-        return offset
-    Transform.register(Whitening)
+        return None
     options: dict[str, Any] = {"dims": "fixef", "transform": whitening(design, prior)}
     precision = prior.kappa * prior.precision
     if prior.kappa == 0:
-        beta = pm.Flat("beta", **options)
-    elif np.array_equal(precision, np.diag(np.diag(precision))):
-        beta = pm.Normal("beta", mu=prior.mean, sigma=1.0 / np.sqrt(np.diag(precision)), **options)
-    else:
-        beta = pm.MvNormal("beta", mu=prior.mean, tau=precision, **options)
-    return offset + (design.X * beta).sum(axis=-1)
+        return pm.Flat("beta", **options)
+    if np.array_equal(precision, np.diag(np.diag(precision))):
+        return pm.Normal("beta", mu=prior.mean, sigma=1.0 / np.sqrt(np.diag(precision)), **options)
+    return pm.MvNormal("beta", mu=prior.mean, tau=precision, **options)
 
 
-def random_effects(group: Group, prior: GroupPrior, eta: float) -> Any:
-    """b (J, q) of one grouping factor."""
-    import pymc as pm
+def group_means(
+    design: Design, ways: Mapping[str, str], beta: Any, center: Any
+) -> dict[str, list[tuple[Any, float]]]:
+    """{centred group: (m_k, where it is about) of its coefficients}.
 
-    level, term = level_dim(group.name), f"{group.name}_term"
-    sd = deviations(f"sd_{group.name}", prior.sds, term)
-    z = pm.Normal(f"z_{group.name}", mu=0.0, sigma=1.0, dims=(level, term))
-    if prior.blocks:
-        R = correlation(prior, eta)
-        z = (z[:, None, :] * correlation_root(R, prior.blocks, len(prior.names))).sum(axis=-1)
-    return pm.Deterministic(f"b_{group.name}", sd * z, dims=(level, term))
-
-
-def residual_sd(prior: ResolvedPrior) -> Any:
-    """sigma: a variable, or the known number."""
-    if prior.residual is None:
-        return prior.residual_scale
-    return deviation("sigma", [prior.residual], None)
+    A fixed effect is the mean of one group only: the one with the fewest levels, which leaves it most uncertain.
+    """
+    free = {name: (beta[k], float(center[k])) for k, name in enumerate(design.fixed_names)}
+    return {
+        g.name: [free.pop(name, (0.0, 0.0)) for name in g.names]
+        for g in sorted(design.groups, key=lambda g: len(g.levels))
+        if ways[g.name] == "centered"
+    }
 
 
-def deviations(name: str, priors: Sequence[Distribution], dim: str) -> Any:
-    """Standard deviations (q,): one variable, or a stack of scalars where their priors differ in kind."""
+def random_effects(
+    group: Group, prior: GroupPrior, eta: float, random: str, means: list[tuple[Any, float]] | None
+) -> Any:
+    """b (J, q) of one grouping factor: coefficient by coefficient, given the ones before.
+
+    With L L' = R, b_k given b_1 .. b_(k-1) is normal around sd_k sum_j L_kj z_j with sd sd_k L_kk; a multivariate t
+    has the same location, and one more degree of freedom and a wider scale for each z_j that is known.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
-    pieces = parts(name, priors)
-    if len(pieces) == 1:
-        return deviation(name, priors, dim)
-    stack = [deviation(piece, [priors[k] for k in which], None) for piece, which in pieces]
-    return pm.Deterministic(name, pt.stack(stack), dims=dim)
+    name, dims = group.name, (level_dim(group.name), f"{group.name}_term")
+    q = len(prior.names)
+    sd = deviations(f"sd_{name}", prior.sds, dims[1])
+    L = correlation_root(correlation(prior, eta), prior.blocks, q) if prior.blocks else np.eye(q)
+    nu = pm.Gamma(f"nu_{name}", alpha=2.0, beta=0.1) if random == "student_t" else None
+    if means is None:
+        raw = spherical(f"z_{name}", nu if nu is None else nu + np.arange(q), 0.0, 1.0, dims=dims)
+    z: list[Any] = []
+    b: list[Any] = []
+    for k in range(q):
+        ahead = sum(L[k, j] * z[j] for j in range(k)) if prior.blocks else 0.0
+        wider = 1.0 if nu is None else ((nu + sum(x**2 for x in z)) / (nu + k)) ** 0.5
+        if means is None:
+            z.append(wider * raw[:, k])
+            b.append(sd[k] * (ahead + L[k, k] * z[k]))
+        else:
+            m, about = means[k]
+            c = spherical(
+                f"c_{name}_{k}",
+                None if nu is None else nu + k,
+                m + sd[k] * ahead,
+                wider * sd[k] * L[k, k],
+                dims=dims[0],
+                transform=Rescaling(about, prior.scales[k]),
+            )
+            b.append(c - m)
+            z.append((b[k] / sd[k] - ahead) / L[k, k])
+    return pm.Deterministic(f"b_{name}", pt.stack(b, axis=-1), dims=dims)
 
 
-def deviation(name: str, priors: Sequence[Distribution], dim: str | None) -> Any:
-    """Sds (q,) whose priors are of one kind; one scalar without a dimension."""
+def spherical(name: str, nu: Any, mean: Any, scale: Any, **options: Any) -> Any:
+    """Normal, or Student t with nu degrees of freedom."""
     import pymc as pm
 
-    first = priors[0]
-    kind, parameters = first.pymc
-    values = {key: np.array([d.pymc[1][key] for d in priors]) for key in parameters}
-    variable = getattr(pm, kind)(drawn(name, first), **(values if dim else parameters), dims=dim)
-    if first.on == "sd":
-        return variable
-    return pm.Deterministic(
-        name, variable**0.5 if first.on == "variance" else pm.math.exp(variable), dims=dim
-    )
-
-
-def correlation(prior: GroupPrior, eta: float) -> Any:
-    """R (q, q) with an LKJ(eta) prior in each block of correlated coefficients."""
-    import pymc as pm
-
-    name = f"corr_{prior.name}"
-    c = {
-        (i, j): 2.0 * pm.Beta(f"{name}_partial_{i}_{j}", alpha=a, beta=a) - 1.0
-        for i, j, a in partials(prior.blocks, eta)
-    }
-    R = correlation_matrix(c, prior.blocks, len(prior.names))
-    return pm.Deterministic(name, R, dims=(f"{prior.name}_term", f"{prior.name}_term_bis"))
-
-
-def sample(
-    design: Design,
-    prior: Prior | None = None,
-    *,
-    parameterization: str = "auto",
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
-    random_seed: Any = None,
-    progressbar: Any = True,
-    **pm_sample_kwargs: Any,
-) -> tuple[xr.DataTree, dict[str, Any]]:
-    """Draw from the posterior with PyMC (its NUTS, or nutpie's where ``pm.sample`` chooses that).
-
-    Parameters
-    ----------
-    design : Design
-        Data, weights, offset and, where it is known, sigma.
-    prior : Prior, optional
-        None is the documented default.
-    parameterization : {"auto", "noncentered"}
-        How the random effects are written; see `build`.
-    draws, tune, chains : int
-        Kept draws and warm-up per chain, and number of chains.
-    random_seed : int, Generator or sequence, optional
-        None takes a new seed; ``attrs["random_seed"]`` has the one that makes the same draws again.
-    progressbar : bool or str
-        As in ``pm.sample``; silent where stdout is no terminal.
-    **pm_sample_kwargs
-        Passed to ``pm.sample``, such as cores, nuts_sampler or target_accept (0.95 unless given).
-
-    Returns
-    -------
-    data : xarray.DataTree
-        Groups posterior, sample_stats, observed_data; in posterior `beta`, `sigma`, `sd_g`, `corr_g` and `b_g`,
-        without the standardised effects behind b_g. For ``pm.sample_posterior_predictive`` with `build`'s model
-        pass ``freeze_vars=["b_g"]``: PyMC would draw new levels otherwise. attrs: formula, data_hash, prior,
-        parameterization, random_seed, versions.
-    diagnostics : dict
-        See :func:`blupbayes.bayes.diagnostics.diagnostics`. Errors are those of `build`.
-    """
-    import pymc as pm
-    from pytensor.configdefaults import config
-
-    model, resolved = build(design, prior, parameterization), read_prior(prior).resolve(design)
-    seed, names = settled_seed(random_seed), reported(design, model.named_vars)
-    show = progressbar if sys.stdout.isatty() else False
-    own = {"progressbar": show, "quiet": not show, "initvals": starting_point(design, resolved)}
-    options = own | careful(pm_sample_kwargs)
-    # With fast-math the first compilation and a cached one round differently: other draws from the same seed.
-    with warnings.catch_warnings(), config.change_flags(numba__fastmath=False):
-        warnings.simplefilter("ignore")  # what they say of the draws is in the diagnostics
-        data = pm.sample(
-            draws, tune=tune, chains=chains, random_seed=seed, model=model, var_names=names, **options
-        )
-    data["posterior"] = data["posterior"].dataset[names]  # samplers keep more than var_names asks for
-    data.attrs.update(provenance(design, resolved, "noncentered", seed))
-    return data, diagnostics(data)
-
-
-def careful(given: dict[str, Any]) -> dict[str, Any]:
-    """Options for ``pm.sample``: smaller steps than its own, unless the user says otherwise."""
-    stated = "step" in given or "target_accept" in given.get("nuts", {})
-    ours = {"compute_convergence_checks": False} | ({} if stated else {"target_accept": TARGET_ACCEPT})
-    return ours | given
+    if nu is None:
+        return pm.Normal(name, mu=mean, sigma=scale, **options)
+    return pm.StudentT(name, nu=nu, mu=mean, sigma=scale, **options)

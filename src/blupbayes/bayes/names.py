@@ -31,7 +31,7 @@ def coordinates(design: Design) -> dict[str, Any]:
 
 def reported(design: Design, present: Container[str]) -> list[str]:
     """Variables of the posterior group that are present, in the order of tables."""
-    per_group = [f"{kind}_{g.name}" for kind in ("sd", "corr", "b") for g in design.groups]
+    per_group = [f"{kind}_{g.name}" for kind in ("sd", "corr", "nu", "b") for g in design.groups]
     return [name for name in ("beta", "sigma", *per_group) if name in present]
 
 

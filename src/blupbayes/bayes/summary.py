@@ -111,6 +111,9 @@ def parameters(data: xr.DataTree, design: Design) -> Iterator[tuple[str, Array]]
     for g in design.groups:
         for i, j in correlated(g):
             yield f"corr_{g.name}[{g.names[i]},{g.names[j]}]", variable(data, f"corr_{g.name}")[:, :, i, j]
+    for g in design.groups:
+        if f"nu_{g.name}" in posterior:
+            yield f"nu_{g.name}", variable(data, f"nu_{g.name}")
 
 
 def split(draws: Array) -> Iterator[Array]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Whitening", "whitening"]
+__all__ = ["Rescaling", "Whitening", "whitening"]
 
 Array = NDArray[np.float64]
 
@@ -53,6 +53,31 @@ class Whitening:
         import pytensor.tensor as pt
 
         return pt.as_tensor(np.linalg.slogdet(self.root)[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Rescaling:
+    """c = center + scale w, one number at a time: the map between centred effects and the w that the sampler moves."""
+
+    center: float
+    scale: float
+
+    name = "rescaled"
+    ndim_supp = 0
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """w of c."""
+        return (value - self.center) / self.scale
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """c of w."""
+        return self.center + self.scale * value
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """log scale, in the shape of w."""
+        import pytensor.tensor as pt
+
+        return pt.full_like(value, np.log(self.scale))
 
 
 def whitening(design: Design, prior: ResolvedPrior) -> Whitening:
