@@ -91,9 +91,10 @@ def quiet(function, *args, **options):
 
 @pytest.mark.parametrize("name", ["plot_forest", "plot_trace", "plot_ppc_dist"])
 def test_arviz_draws_the_draws(post, name):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
     import arviz as az
+    import matplotlib
+
+    matplotlib.use("Agg")
 
     options = {} if name == "plot_ppc_dist" else {"var_names": ["beta", "sigma"]}
     assert getattr(az, name)(post.data, backend="matplotlib", **options) is not None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.cloud import Cloud
+from blupbayes.bayes.exact_tree import exact_tree
 from blupbayes.bayes.integrate import Integral, reweighted
 from blupbayes.bayes.leave_out import leave_out
 from blupbayes.bayes.propriety import moment_messages
@@ -197,6 +198,28 @@ class ExactPosterior:
         found = quantity(self.integral, self.design, name)
         tolerance = 1e-3 * self.integral.rel_error
         return found.quantiles(np.atleast_1d(given).tolist(), tolerance).reshape(given.shape)[()]
+
+    def draw(self, draws: int = 1000, chains: int = 4, random_seed: Any = None) -> Any:
+        """Independent draws of everything, for what has no closed form.
+
+        Parameters
+        ----------
+        draws, chains : int
+            Chains are a shape only: all draws are independent.
+        random_seed : int, Generator or None
+            Makes the same draws again.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups and names as from sample(): ``az.summary``, ``az.plot_forest``, ``az.loo`` read it.
+        """
+        return exact_tree(self.integral, self.design, draws, chains, random_seed)
+
+    @cached_property
+    def data(self) -> Any:
+        """4 x 1000 independent draws as a DataTree, always the same ones; see draw for others."""
+        return self.draw(random_seed=0)
 
     def loo(self) -> pd.DataFrame:
         """Exact leave-one-out: log p(y_i | all other rows), without refits and without Pareto-k.

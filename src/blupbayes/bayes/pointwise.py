@@ -99,9 +99,13 @@ def by_level(design: Design, prior: ResolvedPrior, draws: Draws) -> Array:
 
 
 def log_prior(prior: ResolvedPrior, draws: Draws) -> dict[str, Array]:
-    """Log-densities of what has a prior of its own, never of b: (chain, draw, ...) by variable; beta if proper."""
+    """Log-densities of what has a prior of its own, never of b: (chain, draw, ...) by variable.
+
+    Left out are beta unless it is normal in every direction, and covariance matrices with a joint prior.
+    """
     out: dict[str, Array] = {}
-    if prior.kappa > 0 and "beta" in draws:
+    normal = prior.kappa > 0 and np.isinf(prior.nu) and len(prior.root) == len(prior.fixed_names)
+    if normal and "beta" in draws:
         root = np.sqrt(prior.kappa) * np.linalg.cholesky(prior.precision)
         z = (draws["beta"] - prior.mean) @ root
         out["beta"] = -0.5 * (LOG_2PI + z**2) + np.log(np.diag(root))
@@ -109,9 +113,11 @@ def log_prior(prior: ResolvedPrior, draws: Draws) -> dict[str, Array]:
         out["sigma"] = np.asarray(prior.residual.logpdf(draws["sigma"]))
     for g in prior.groups:
         sd = draws[f"sd_{g.name}"]
+        if g.joint is not None:
+            continue
         out[f"sd_{g.name}"] = np.stack([d.logpdf(sd[..., k]) for k, d in enumerate(g.sds)], axis=-1)
         if g.blocks:
-            out[f"corr_{g.name}"] = lkj(g, prior.corr, draws[f"corr_{g.name}"])
+            out[f"corr_{g.name}"] = lkj(g, g.eta, draws[f"corr_{g.name}"])
         if f"nu_{g.name}" in draws:
             nu = draws[f"nu_{g.name}"]
             out[f"nu_{g.name}"] = 2.0 * math.log(0.1) + np.log(nu) - 0.1 * nu
