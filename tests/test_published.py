@@ -184,7 +184,10 @@ def test_one_way_posteriors_by_a_dense_grid(name):
 
 LEFT = [
     pytest.param(
-        name, marks=pytest.mark.xfail(strict=True, reason="quantiles left of a steep density go astray")
+        name,
+        marks=pytest.mark.xfail(
+            strict=True, reason="the search for a quantile runs off to the left, towards 0"
+        ),
     )
     if name.endswith("log-gamma")
     else name
