@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 WINDOW = 3.0  # bands: how far a node's window reaches
 FINE = 20_000  # steps of half of the tabulated kernel
 STEPS = 100
+REACH = 9.0  # sds beyond a Gaussian's mean, or bands beyond the outermost node: no probability is left there
 
 
 class Link(Protocol):
@@ -115,9 +116,10 @@ class Curve:
         if sd == 0.0:
             return self.link.value(np.full(len(probs), mean))
         size = np.full(len(probs), sd)
-        return self.link.value(
-            solve(self.on_line, np.array(probs), mean + ndtri(probs) * sd, size, tolerance * size)
-        )
+        reach = REACH * self.band.max()
+        low, high = self.nodes.min() - reach + 0 * size, self.nodes.max() + reach + 0 * size
+        found = solve(self.on_line, np.array(probs), mean + ndtri(probs) * sd, low, high, tolerance * size)
+        return self.link.value(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +155,12 @@ class Bells:
 
         mean = self.weights @ self.means
         sd = np.sqrt(self.weights @ (self.sds**2 + (self.means - mean) ** 2))
-        found = [solve(self.distribution, p, mean + float(ndtri(p)) * sd, sd, tolerance * sd) for p in probs]
+        low, high = (self.means - REACH * self.sds).min(axis=0), (self.means + REACH * self.sds).max(axis=0)
+        starts = [mean + float(ndtri(p)) * sd for p in probs]
+        found = [
+            solve(self.distribution, p, x, low, high, tolerance * sd)
+            for p, x in zip(probs, starts, strict=True)
+        ]
         return np.array(found).reshape(len(probs), -1)
 
 
@@ -180,28 +187,21 @@ def solve(
     distribution: Callable[[Array], tuple[Array, Array]],
     prob: float | Array,
     start: Array,
-    sd: Array,
+    low: Array,
+    high: Array,
     tolerance: Array,
 ) -> Array:
-    """x (n,) where the distribution functions are prob: Newton's steps inside brackets that only shrink."""
-    x = start.astype(float)
-    low, high = np.full(len(x), -np.inf), np.full(len(x), np.inf)
+    """x (n,) in (low, high) where the distribution functions are prob: Newton's steps, or the middle if they leave."""
+    x = np.clip(start, low, high)
     for _ in range(STEPS):
         value, density = distribution(x)
-        low, high = (
-            np.where(value < prob, np.maximum(low, x), low),
-            np.where(value < prob, high, np.minimum(high, x)),
-        )
+        below = value < prob
+        low, high = np.where(below, x, low), np.where(below, high, x)
         with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.clip((prob - value) / density, -2 * sd, 2 * sd)
-        step = np.where(np.isfinite(step), step, np.where(value < prob, sd, -sd))
-        there = x + step
-        outside = (there <= low) | (there >= high)
-        both = np.isfinite(low) & np.isfinite(high)
-        with np.errstate(invalid="ignore"):
-            there = np.where(outside & both, 0.5 * (low + high), there)
-        moved = np.abs(there - x)
-        x = there
+            there = x + (prob - value) / density
+        inside = (there > low) & (there < high) & (density > 0)
+        there = np.where(inside, there, 0.5 * (low + high))
+        moved, x = np.abs(there - x), there
         if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
             break
     return x

@@ -19,6 +19,7 @@ __all__ = ["Mixture", "Moments"]
 Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-2  # of rel_error: so much probability is left out of quantiles
+LARGEST = 1.0 - 1e-15  # correlations are held below 1
 CLOSE = 1e-3  # of rel_error: how far the root of a distribution function may be missed, in sds
 FEW, MORE = 5, 9  # Gauss nodes of log sigma for linear quantities
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
@@ -64,7 +65,7 @@ class Mixture:
         """beta, b and group means, for points of weights w (m,) [E-TOWER], [E-TOTALVAR]."""
         between, inside = self.given_theta
         mean = w @ between
-        return Moments(mean, np.sqrt(w @ (inside + (between - mean) ** 2)))
+        return Moments(mean, np.sqrt(np.maximum(w @ (inside + (between - mean) ** 2), 0.0)))
 
     @cached_property
     def given_theta(self) -> tuple[Array, Array]:
@@ -131,7 +132,7 @@ class Mixture:
         joint = (self.weights[:, None] * self.few.within).ravel()
         kept = self.worthwhile(joint)
         means, variances = (x.reshape(joint.size, -1)[kept] for x in self.components(columns))
-        return Bells(means, np.sqrt(variances), joint[kept] / joint[kept].sum())
+        return Bells(means, np.sqrt(np.maximum(variances, 0.0)), joint[kept] / joint[kept].sum())
 
     def linear_quantiles(self, probs: Sequence[float], columns: slice = slice(None)) -> Array:
         """Quantiles (len(probs), n) of beta, b and group means, or of some of their columns."""
@@ -174,17 +175,21 @@ class Mixture:
         p, joint = self.points, self.joint
         centre = float(np.log(self.coordinates.scale[k]) + np.sum(joint * p.log_sigma))
         x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre)
-        band = max(float(np.abs(self.lattice.axes[k]).max()), float(p.spacing.max()))
-        return self.curve(x, np.full(len(x), band), joint, Stretched(centre))
+        return self.curve(x, self.bands(x, p.spacing), joint, Stretched(centre))
+
+    def bands(self, x: Array, spacing: Array) -> Array:
+        """How far apart (m,) the nodes x (m, S) of a quantity are: over sigma, or from cell to cell of the lattice."""
+        return np.maximum(spacing, self.reach(np.sum(self.points.within * x, axis=1)))
 
     @property
     def sigma_curve(self) -> Curve:
         """The residual sd."""
-        return self.curve(self.points.log_sigma, self.points.spacing, self.joint, Log())
+        p = self.points
+        return self.curve(p.log_sigma, self.bands(p.log_sigma, p.spacing), self.joint, Log())
 
     def corr_curve(self, group: int, i: int, j: int) -> Curve:
         """Correlation of coefficients i and j of a group."""
-        z = np.arctanh(self.points.corrs[group][:, i, j])
+        z = np.arctanh(np.clip(self.points.corrs[group][:, i, j], -LARGEST, LARGEST))
         return self.curve(z[:, None], np.full(len(z), self.reach(z)), self.weights[:, None], Artanh())
 
     def curve(self, x: Array, bands: Array, w: Array, link: Link) -> Curve:
