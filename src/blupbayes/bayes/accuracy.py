@@ -21,9 +21,9 @@ Array = NDArray[np.float64]
 
 COARSEST = 1.5  # spacing in sds of the bell
 MARGIN = 8.0  # bells are not Gaussian: frequencies are kept to rel_error / MARGIN of a Gaussian's
-ON_A_LINE = 0.5  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
-DROP = {1: 9.0, 2: 10.0}
-DROP_MANY = 11.0
+ON_A_LINE = 0.35  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
+DROP = {1: 9.0, 2: 10.0, 3: 11.0, 4: 10.0}
+MANY = 2.1, 12.0  # coarsest spacing, and drop, in more dimensions: lattices grow fast there
 HALF = {
     1: 0.5,
     2: 0.25,
@@ -31,8 +31,14 @@ HALF = {
 }  # of the difference to half of the points; that half has a worse share in few
 HALF_MANY = 0.8
 SCATTER = 2.5  # standard errors of replicates that are stated of a cloud
-SHELL = 0.6  # of the difference to the points without the shell
-USUAL = 0.5  # of the root mean square over all quantities is the least that is stated of any
+SHELL = 0.6  # of the difference to the points without the outermost shell, at least
+THICK = 2.0  # of a shell, in units of the log-density
+SURE, SLOWEST = (
+    1.5,
+    0.9,
+)  # times what a geometric series leaves; ratio of its terms beyond which nothing can be said
+LEAST = 0.01  # of rel_error
+USUAL = 1.0  # of the root mean square over all quantities is the least that is stated of any
 RESOLVED = 1e-13  # an sd below this share of the mean is rounding
 
 
@@ -74,7 +80,7 @@ def moments(mixture: Mixture, w: Array) -> Array:
 
 
 def accuracy(mixture: Mixture) -> Accuracy:
-    """How wrong means and sds may be."""
+    """How wrong means and sds may be; nothing is thought better than a small share of rel_error."""
     lattice = mixture.lattice
     whole = moments(mixture, mixture.weights)
     if isinstance(lattice, Cloud):
@@ -82,19 +88,29 @@ def accuracy(mixture: Mixture) -> Accuracy:
         scatter = whole + np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts))
         return Accuracy(stated(scatter, whole, SCATTER), np.zeros_like(whole))
     half = moments(mixture, mixture.weights_of(lattice.even))
-    inner = moments(mixture, mixture.weights_of(lattice.near))
+    inner, core = (moments(mixture, mixture.weights_of(lattice.within(k * THICK))) for k in (1, 2))
     share = HALF.get(lattice.index.shape[1], HALF_MANY)
-    return Accuracy(stated(half, whole, share), stated(inner, whole, SHELL))
+    tails = stated(inner, whole, beyond(whole, inner, core))
+    return Accuracy(stated(half, whole, share), np.where(tails > 0, tails + LEAST * mixture.rel_error, 0.0))
 
 
-def stated(other: Array, whole: Array, share: float) -> Array:
+def beyond(whole: Array, inner: Array, core: Array) -> Array:
+    """Share (2, Q) of the outermost shell's part that is left as error: what lies further out falls off as it did."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(whole - inner) / np.abs(inner - core)
+    ratio = np.clip(np.nan_to_num(ratio, nan=0.0, posinf=SLOWEST), 0.0, SLOWEST)
+    return np.maximum(SHELL, SURE * ratio / (1.0 - ratio))
+
+
+def stated(other: Array, whole: Array, share: Array | float) -> Array:
     """Errors (2, Q) in posterior sds from another sum (2, Q)."""
     sd = whole[1]
     alive = sd > RESOLVED * np.abs(whole[0])
     out = np.zeros_like(whole)
     out[:, alive] = np.abs(other - whole)[:, alive] / sd[alive]
+    lowest = USUAL * float(np.min(share))
     usual = np.sqrt(np.mean(out[:, alive] ** 2, axis=1, keepdims=True)) if alive.any() else 0.0
-    return np.where(alive, share * np.maximum(out, USUAL * usual), 0.0)
+    return np.where(alive, np.maximum(share * out, lowest * usual), 0.0)
 
 
 def first_plan(scale: Array, rel_error: float) -> Plan:
@@ -108,7 +124,8 @@ def first_plan(scale: Array, rel_error: float) -> Plan:
     spacing = np.pi / (row * np.sqrt(2.0 * np.log(MARGIN / rel_error)))
     if d == 1:
         spacing *= ON_A_LINE
-    return Plan(min(spacing, COARSEST), DROP.get(d, DROP_MANY) + max(0.0, np.log(0.01 / rel_error)))
+    coarsest, drop = (COARSEST, DROP[d]) if d in DROP else MANY
+    return Plan(min(spacing, coarsest), drop + max(0.0, np.log(0.01 / rel_error)))
 
 
 def next_plan(plan: Plan, found: Accuracy, rel_error: float) -> Plan:

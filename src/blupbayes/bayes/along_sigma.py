@@ -17,17 +17,20 @@ from numpy.typing import NDArray
 from blupbayes.bayes.coordinates import Places, some
 from blupbayes.mme.criterion import LOG_2PI
 from blupbayes.mme.statistics import Statistics
+from blupbayes.model.distributions import Distribution
 from blupbayes.model.resolved import ResolvedPrior
 
 __all__ = ["AlongSigma", "Slices"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 DROP = 32.0  # nodes of sigma are kept where the log-density is less than this below its maximum
 TAU_DROP = 14.0  # the same for tau, whose tail towards 0 is long and tells little
-PEAK = 0.1 * DROP  # how far nodes beside the highest may lie below it
+PEAK = 1.5  # times step squared: how far nodes beside the highest may lie below it
+ZOOM = 3.0  # how much finer a narrower peak is looked at
+SPAN = 8.0  # sds of it to either side
 MAX_LOOKS = 20
-FINE, CUT, PEAKED = "fine", "cut", "peaked"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +61,8 @@ class AlongSigma:
     stiff: int
     step: float
 
-    def density(self, x: Array, tau: Array, places: Places, at: Slices) -> Array:
-        """Log-density (m, S) in log sigma at x (m, S), priors of sigma, of the sds and of tau included."""
+    def density(self, x: Array, tau: Array, width: Array, places: Places, at: Slices) -> Array:
+        """Log-density (m, S) in log sigma at x (m, S), nodes width (m, 1) apart, all priors included."""
         s = self.statistics
         s2 = np.exp(2.0 * x)
         out = (
@@ -74,21 +77,21 @@ class AlongSigma:
             if np.isfinite(self.prior.nu):
                 half = 0.5 * self.prior.nu
                 out = out + half * np.log(half * tau) - half * tau - math.lgamma(half)
-        out = out + self.log_prior(x, places)
+        out = out + self.log_prior(x, width, places)
         return np.where(np.isnan(out), -np.inf, out)
 
-    def log_prior(self, x: Array, places: Places) -> Array:
+    def log_prior(self, x: Array, width: Array, places: Places) -> Array:
         """Log prior density (m, S) of log sigma and the relative sds; LKJ is in the Jacobian of the coordinates."""
         sigma = np.exp(x)
         out, k = np.zeros_like(x), 0
         if self.prior.residual is not None:
-            out = self.prior.residual.inside(sigma) + x
+            out = prior_density(self.prior.residual, x, sigma, width) + x
         for g, R in zip(self.prior.groups, places.corrs, strict=True):
             mine = places.sds[:, k : k + len(g.names)]
             if g.joint is not None:
                 out = out + g.joint_log_density(mine, sigma, R)
             for sd, relative in zip(g.sds, mine.T[:, :, None], strict=False):
-                out = out + sd.inside(sigma * relative) + x
+                out = out + prior_density(sd, x + np.log(relative), sigma * relative, width) + x
             k += len(g.names)
         return out
 
@@ -119,66 +122,83 @@ class AlongSigma:
         if s.sigma is not None:
             x = np.full((m, len(taus)), np.log(s.sigma))
             tau = np.broadcast_to(taus, x.shape)
-            return x, tau, np.zeros(m), self.density(x, tau, places, at) + np.log(tau_width)
-        dof = max(s.n_obs - s.rank, 1)
-        low, high = self.reach
-        width = self.step / math.sqrt(2.0 * dof)
-        centre = 0.5 * np.log(np.maximum(np.where(at.r2 > 0, at.r2, 1.0), 1e-300) / dof)
-        x = centre[:, None] + np.arange(-low, high + width, width)
-        values = self.on_mesh(x, places, at)
-        spacing = np.full(m, width)
-        bad = np.flatnonzero(~np.array([verdict(profile) == FINE for profile in values.max(axis=2)]))
-        if bad.size:
-            looked = [
-                self.searched(centre[i], low, high, width, one(places, i), one(at, i)) for i in bad.tolist()
-            ]
-            S = max(x.shape[1], *(len(found) for found, _, _ in looked))
-            x, values = grown(x, S), grown(values, S)
-            for i, (found, there, step) in zip(bad, looked, strict=True):
-                x[i], values[i], spacing[i] = grown(found[None], S)[0], grown(there[None], S)[0], step
+            return x, tau, np.zeros(m), self.density(x, tau, np.zeros((m, 1)), places, at) + np.log(tau_width)
+        x, values, spacing = self.searched(places, at)
         kept = (values > values.max(axis=(1, 2), keepdims=True) - DROP).any(axis=(0, 2))
         x, values = x[:, kept], values[:, kept]
         tau = np.broadcast_to(taus, values.shape)
         x = np.broadcast_to(x[:, :, None], values.shape)
         return x.reshape(m, -1), tau.reshape(m, -1), spacing, values.reshape(m, -1) + np.log(tau_width)
 
-    def on_mesh(self, x: Array, places: Places, at: Slices) -> Array:
+    def searched(self, places: Places, at: Slices) -> tuple[Array, Array, Array]:
+        """log sigma (m, S), density (m, S, L) and spacing (m,): where r2 has its mass, or where the priors move it."""
+        m, dof = len(at.r2), max(self.statistics.n_obs - self.statistics.rank, 1)
+        centre = 0.5 * np.log(np.maximum(np.where(at.r2 > 0, at.r2, 1.0), 1e-300) / dof)
+        low, high = (np.full(m, side) for side in self.reach)
+        width = np.full(m, self.step / math.sqrt(2.0 * dof))
+        found: list[tuple[Index, Array, Array]] = []
+        rest = np.arange(m)
+        for look in range(MAX_LOOKS):
+            count = int(np.ceil(((low + high) / width)[rest].max())) + 1
+            x = (centre - low)[rest, None] + width[rest, None] * np.arange(count)
+            values = self.on_mesh(x, width[rest, None], chosen(places, rest), chosen(at, rest))
+            profile = values.max(axis=2)
+            peak, cut = self.peaked(profile), outside(profile)
+            done = (~peak & ~cut.any(axis=1)) | (look == MAX_LOOKS - 1)
+            found.append((rest[done], x[done], values[done]))
+            narrow = rest[peak]
+            centre[narrow] = x[peak, profile[peak].argmax(axis=1)]
+            width[narrow] /= ZOOM
+            low[narrow] = high[narrow] = SPAN * width[narrow] / self.step
+            low[rest[~peak & cut[:, 0]]] *= 2.0
+            high[rest[~peak & cut[:, 1]]] *= 2.0
+            rest = rest[~done]
+            if not rest.size:
+                break
+        S = max(part.shape[1] for _, part, _ in found)
+        order = np.argsort(np.concatenate([which for which, _, _ in found]))
+        x = np.concatenate([grown(part, S) for _, part, _ in found])[order]
+        return x, np.concatenate([grown(part, S) for _, _, part in found])[order], width
+
+    def peaked(self, profile: Array) -> NDArray[np.bool_]:
+        """Whether nodes with this log-density (m, S) are too far apart for its peak (m,)."""
+        rows, best = np.arange(len(profile)), profile.argmax(axis=1)
+        padded = np.pad(profile, ((0, 0), (1, 1)), constant_values=-np.inf)
+        beside = np.stack([padded[rows, best], padded[rows, best + 2]])
+        beside = np.where(np.isfinite(beside), beside, beside.max(axis=0))  # a bound of a prior is no peak
+        top = padded[rows, best + 1]
+        return np.asarray(np.isfinite(top) & (beside.min(axis=0) < top - PEAK * self.step**2))
+
+    def on_mesh(self, x: Array, width: Array, places: Places, at: Slices) -> Array:
         """Log-density (m, S, L) at sigma nodes (m, S) and the L nodes of tau."""
         taus, _ = self.taus
         shape = (*x.shape, len(taus))
         wide, tau = (np.broadcast_to(y, shape).reshape(len(x), -1) for y in (x[:, :, None], taus))
-        return self.density(wide, tau, places, at).reshape(shape)
-
-    def searched(
-        self, centre: float, low: float, high: float, width: float, place: Places, at: Slices
-    ) -> tuple[Array, Array, float]:
-        """Nodes (S,), density (S, L) and spacing of one point whose prior moves the mass or narrows it."""
-        for _ in range(MAX_LOOKS):
-            x = np.arange(centre - low, centre + high + width, width)
-            values = self.on_mesh(x[None], place, at)[0]
-            profile = values.max(axis=1)
-            found = verdict(profile)
-            if found == PEAKED:
-                centre, low, high, width = x[profile.argmax()], 8 * width, 8 * width, width / 4
-            elif found == CUT:
-                floor = profile.max() - DROP
-                low, high = (
-                    (2 * low if profile[0] > floor else low),
-                    (2 * high if profile[-1] > floor else high),
-                )
-            else:
-                break
-        return x, values, width
+        return self.density(wide, tau, width, places, at).reshape(shape)
 
 
-def verdict(profile: Array) -> str:
-    """Whether nodes with this log-density (S,) hold the mass, cut it off, or hardly see its peak."""
-    best, top = int(profile.argmax()), profile.max()
-    if not np.isfinite(top):
-        return FINE  # no density at all: nothing to look for
-    if profile[max(best - 1, 0) : best + 2].min() < top - PEAK:
-        return PEAKED
-    return CUT if max(profile[0], profile[-1]) > top - DROP else FINE
+def outside(profile: Array) -> NDArray[np.bool_]:
+    """Whether mass of nodes with this log-density (m, S) is cut off on the left and on the right (m, 2)."""
+    top = profile.max(axis=1, keepdims=True)
+    return np.asarray((profile[:, [0, -1]] > top - DROP) & np.isfinite(top))
+
+
+def prior_density(distribution: Distribution, log_sd: Array, sd: Array, width: Array) -> Array:
+    """Log-density at standard deviations sd > 0 on nodes of log sd that are width apart."""
+    if distribution.name == "Uniform" and width.all():
+        return cell_share(distribution, log_sd, width)
+    return distribution.inside(sd)
+
+
+def cell_share(distribution: Distribution, log_sd: Array, width: Array) -> Array:
+    """Log-density of a uniform distribution, each node standing for its cell: a bound cuts through cells smoothly."""
+    low, high = distribution.args
+    power = 0.5 if distribution.on == "variance" else 1.0
+    with np.errstate(divide="ignore"):
+        upper = np.clip((power * np.log(high) - log_sd) / width + 0.5, 0.0, 1.0)
+        lower = np.clip((log_sd - power * np.log(low)) / width + 0.5, 0.0, 1.0) if low > 0 else 1.0
+        inside = 0.0 if distribution.on == "sd" else math.log(2.0) + log_sd
+        return np.log(upper * lower) - math.log(high - low) + inside
 
 
 def grown(x: Array, S: int) -> Array:
@@ -187,8 +207,8 @@ def grown(x: Array, S: int) -> Array:
     return np.concatenate([x, more if x.ndim == 2 else np.full_like(more, -np.inf)], axis=1)
 
 
-def one(arrays: Any, i: int) -> Any:
-    """Places or Slices of the i-th point alone."""
+def chosen(arrays: Any, which: Index) -> Any:
+    """Places or Slices of some of the points."""
     if isinstance(arrays, Places):
-        return some(arrays, slice(i, i + 1))
-    return Slices(**{f.name: getattr(arrays, f.name)[i : i + 1] for f in fields(Slices)})
+        return some(arrays, which)
+    return Slices(**{f.name: getattr(arrays, f.name)[which] for f in fields(Slices)})

@@ -109,7 +109,7 @@ class Coordinates:
         return np.concatenate([inverse(np.log(ratio)), zs])
 
 
-def some(places: Places, which: slice) -> Places:
+def some(places: Places, which: slice | NDArray[np.intp]) -> Places:
     """A portion of the points."""
     return Places(
         places.sds[which],

@@ -24,7 +24,7 @@ from blupbayes.errors import BlupbayesError, PriorError
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
-from blupbayes.model.resolved import ResolvedPrior
+from blupbayes.model.resolved import GroupPrior, ResolvedPrior
 
 __all__ = ["Integral", "integrate", "reweighted"]
 
@@ -159,8 +159,10 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
 
 def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
     """Where modes are looked for: at the REML estimate, and at every top of a coarse scan of all sds, 0 included."""
-    c = marginal.coordinates
-    reml, K = c.at(estimate(statistics).T), c.n_sds
+    c, found = marginal.coordinates, estimate(statistics)
+    sigma, groups = found.sigma, marginal.prior.groups
+    T = [within_bounds(t * sigma, g) / sigma for t, g in zip(found.T, groups, strict=True)]
+    reml, K = c.at(T), c.n_sds
     values = SCAN.get(K, SCAN_MANY if K <= SCANNED else SCAN_MOST)
     shape = (len(values),) * min(K, SCANNED)
     mesh = [x.ravel() for x in np.meshgrid(*(values,) * len(shape), indexing="ij")]
@@ -168,6 +170,18 @@ def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
     v[:, :K] = np.column_stack(mesh + mesh[:1] * (K - len(shape)))
     height = marginal.log_density(v)
     return [reml, *v[tops(height.reshape(shape)).ravel()]]
+
+
+def within_bounds(T: Array, prior: GroupPrior) -> Array:
+    """A factor (q, q) whose sds lie well inside the bounds of uniform priors."""
+    size = np.linalg.norm(T, axis=1)
+    wanted = size.copy()
+    for k, sd in enumerate(prior.sds):
+        if sd.name == "Uniform":
+            low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
+            wanted[k] = np.clip(size[k], low + 0.1 * (high - low), high - 0.1 * (high - low))
+    unit = np.where(size[:, None] > 0, T / np.where(size > 0, size, 1.0)[:, None], np.eye(len(T)))
+    return np.asarray(wanted[:, None] * unit)
 
 
 def tops(height: Array) -> NDArray[np.bool_]:

@@ -61,8 +61,12 @@ class Lattice:
 
     @property
     def near(self) -> NDArray[np.bool_]:
-        """Which points lie at most drop - 2 below the highest."""
-        return np.asarray(self.log_density > self.log_density.max() - self.drop + 2.0)
+        """Which points are left without a shell of 2 units of the log-density."""
+        return self.within(2.0)
+
+    def within(self, shell: float) -> NDArray[np.bool_]:
+        """Which points are left without a shell of so many units of the log-density."""
+        return np.asarray(self.log_density > self.log_density.max() - self.drop + shell)
 
     @property
     def log_total(self) -> float:

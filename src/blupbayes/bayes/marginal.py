@@ -89,7 +89,8 @@ class Marginal:
     def log_prior(self, points: Points) -> Array:
         """Log prior density (m, S) of sigma, sds and correlations at all nodes, in the lattice's coordinates."""
         places = self.coordinates.places(points.v)
-        return self.along_sigma.log_prior(points.log_sigma, places) + places.log_jacobian[:, None]
+        density = self.along_sigma.log_prior(points.log_sigma, points.spacing[:, None], places)
+        return density + places.log_jacobian[:, None]
 
     def slices(self, many: Many) -> Slices:
         """Read the borders [E-GLS], [E-PLS]."""

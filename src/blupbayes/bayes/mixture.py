@@ -175,7 +175,8 @@ class Mixture:
         p, joint = self.points, self.joint
         centre = float(np.log(self.coordinates.scale[k]) + np.sum(joint * p.log_sigma))
         x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre)
-        return self.curve(x, self.bands(x, p.spacing), joint, Stretched(centre))
+        along = p.spacing / (1.0 + np.exp(-np.sum(p.within * x, axis=1)))  # of the sigma nodes, on this line
+        return self.curve(x, self.bands(x, along), joint, Stretched(centre))
 
     def bands(self, x: Array, spacing: Array) -> Array:
         """How far apart (m,) the nodes x (m, S) of a quantity are: over sigma, or from cell to cell of the lattice."""

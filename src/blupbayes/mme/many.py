@@ -93,7 +93,7 @@ class Stacked:
         tail = self.statistics.layout.tail
         H, L = self.H[which], self.L[which]
         v = self.core.root.T @ np.linalg.solve(transpose(L), self.y[which])
-        C = np.linalg.inv(transpose(H) @ H + np.eye(H.shape[2]))
+        C = inverses(transpose(H) @ H + np.eye(H.shape[2]))
         b, own = np.empty_like(v), np.empty(v.shape[:2])
         for s in tail:
             T = self.T[s.group][which][:, None]
@@ -106,14 +106,14 @@ class Stacked:
 
     def covered(self, x: Array) -> Array:
         """As in Many."""
-        C = np.linalg.inv(transpose(self.H) @ self.H + np.eye(self.H.shape[2]))
+        C = inverses(transpose(self.H) @ self.H + np.eye(self.H.shape[2]))
         inner = self.spread(np.broadcast_to(x, (len(C), *x.shape)), transposed=True)
         return self.spread(C @ inner, transposed=False)
 
     def noise(self, rng: np.random.Generator) -> Array:
         """As in Many."""
         q = self.H.shape[2]
-        root = np.linalg.cholesky(transpose(self.H) @ self.H + np.eye(q))
+        root, _ = roots(transpose(self.H) @ self.H + np.eye(q))
         z = np.linalg.solve(transpose(root), rng.standard_normal((len(root), q, 1)))
         return self.spread(z, transposed=False)[:, :, 0]
 
@@ -176,6 +176,24 @@ def one_by_one(statistics: Statistics, T: tuple[Array, ...]) -> OneByOne:
     return OneByOne(statistics, tuple(factors), log_det, root)
 
 
+def inverses(M: Array) -> Array:
+    """Inverses of M (m, q, q), whose eigenvalues are 1 or more but for rounding."""
+    values, vectors = np.linalg.eigh(M)
+    return (vectors / np.maximum(values, 1.0)[:, None, :]) @ transpose(vectors)
+
+
+def roots(M: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Cholesky factors of M (m, k, k), and where rounding has left one; the identity elsewhere."""
+    try:
+        return np.linalg.cholesky(M), np.ones(len(M), dtype=bool)
+    except np.linalg.LinAlgError:
+        if len(M) == 1:
+            return np.eye(M.shape[1])[None], np.zeros(1, dtype=bool)
+    parts = [roots(one) for one in np.array_split(M, 2)]  # the few that fail are found by halving
+    L, solvable = zip(*parts, strict=True)
+    return np.concatenate(L), np.concatenate(solvable)
+
+
 def stacked(statistics: Statistics, core: Core, T: tuple[Array, ...]) -> Stacked:
     """All points in one sweep."""
     tail, m, k = statistics.layout.tail, len(T[0]), len(core.root)
@@ -183,11 +201,11 @@ def stacked(statistics: Statistics, core: Core, T: tuple[Array, ...]) -> Stacked
         (core.root[:, s.slice].reshape(k * s.J, s.q) @ T[s.group]).reshape(m, k, s.J * s.q) for s in tail
     ]
     H = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    L = np.linalg.cholesky(H @ transpose(H) + np.eye(k))
+    L, solvable = roots(H @ transpose(H) + np.eye(k))
     y = np.linalg.solve(
         L, np.broadcast_to(core.root_a[:, statistics.layout.size :], (m, k, statistics.rank + 1))
     )
     rows = np.concatenate([np.broadcast_to(core.within, (m, *core.within.shape)), y], axis=1)
     root = np.linalg.qr(rows, mode="r")
-    log_det = 2.0 * np.log(diagonals(L)).sum(axis=1)
+    log_det = np.where(solvable, 2.0 * np.log(diagonals(L)).sum(axis=1), np.nan)
     return Stacked(statistics, core, T, H, L, y, log_det, root)
