@@ -12,10 +12,11 @@ import pandas as pd
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.exact_tree import exact_tree
-from blupbayes.bayes.integrate import Integral, reweighted
+from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.leave_out import leave_out
 from blupbayes.bayes.propriety import moment_messages
 from blupbayes.bayes.quantity import quantity
+from blupbayes.bayes.reweight import reweighted
 from blupbayes.compare import rows
 from blupbayes.errors import DataError
 from blupbayes.model.design import Design, Group

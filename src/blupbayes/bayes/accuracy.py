@@ -23,7 +23,7 @@ COARSEST = 1.5  # spacing in sds of the bell
 MARGIN = 8.0  # bells are not Gaussian: frequencies are kept to rel_error / MARGIN of a Gaussian's
 ON_A_LINE = 0.35  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
 DROP = {1: 9.0, 2: 10.0, 3: 11.0, 4: 10.0}
-MANY = 2.1, 12.0  # coarsest spacing, and drop, in more dimensions: lattices grow fast there
+MANY = 1.9, 13.5  # both in more dimensions: lattices grow fast there, and their bells are wide
 HALF = {
     1: 0.5,
     2: 0.25,
@@ -124,8 +124,8 @@ def first_plan(scale: Array, rel_error: float) -> Plan:
     spacing = np.pi / (row * np.sqrt(2.0 * np.log(MARGIN / rel_error)))
     if d == 1:
         spacing *= ON_A_LINE
-    coarsest, drop = (COARSEST, DROP[d]) if d in DROP else MANY
-    return Plan(min(spacing, coarsest), drop + max(0.0, np.log(0.01 / rel_error)))
+    spacing, drop = (min(spacing, COARSEST), DROP[d]) if d in DROP else MANY
+    return Plan(spacing, drop + max(0.0, np.log(0.01 / rel_error)))
 
 
 def next_plan(plan: Plan, found: Accuracy, rel_error: float) -> Plan:

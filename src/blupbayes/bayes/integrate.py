@@ -6,7 +6,7 @@ The lattice is made finer and wider until the error that it states for every mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,13 +20,13 @@ from blupbayes.bayes.marginal import Marginal
 from blupbayes.bayes.mixture import Mixture
 from blupbayes.bayes.points import Points, join
 from blupbayes.bayes.propriety import check_beta
-from blupbayes.errors import BlupbayesError, PriorError
-from blupbayes.mme.fit import estimate
+from blupbayes.bayes.scan import starts
+from blupbayes.errors import BlupbayesError, IntegrationError
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
-from blupbayes.model.resolved import GroupPrior, ResolvedPrior
+from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Integral", "integrate", "reweighted"]
+__all__ = ["Integral", "integrate"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -36,15 +36,13 @@ FINE_SIGMA, COARSE_SIGMA = (
     0.8,
 )  # step of the sigma nodes, in sds, where more than three digits are asked for
 MAX_ROUNDS = 12
+CROWDED = 4  # variance parameters from which a lattice that is too large gives way to a cloud
 ON_LATTICE = 7  # variance parameters besides sigma; more of them go to a cloud
 FIRST_CLOUD, MAX_CLOUD, SEED = (
     512,
     65_536,
     20_260_000,
 )  # points per replicate, in all, and what scrambles them
-SCAN = {1: np.linspace(-2.5, 2.5, 11), 2: np.linspace(-2.4, 2.1, 7), 3: np.linspace(-2.2, 1.8, 5)}
-SCAN_MANY, SCAN_MOST = np.array([-1.8, -0.6, 0.6]), np.array([-1.8, 0.0])  # for 4 and 5 sds, and for more
-SCANNED = 5  # of more sds the rest moves with the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,72 +126,6 @@ class Reader:
         self.found += parts
 
 
-def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> Integral:
-    """The same points under another prior of sigma, sds and correlations.
-
-    Raises
-    ------
-    PriorError
-        If the prior of beta is another one.
-    """
-    same = (old.kappa, old.nu) == (new.kappa, new.nu) and np.array_equal(old.precision, new.precision)
-    if not same or (old.kappa > 0 and not np.array_equal(old.mean, new.mean)):
-        raise PriorError(
-            "reweight keeps the prior of beta (kappa, mean, precision, nu): integrate again for another one."
-        )
-    m, p = integral.mixture, integral.mixture.points
-    marginal = replace(integral.marginal, prior=new)
-    ratio = marginal.log_prior(p) - integral.marginal.log_prior(p)
-    with np.errstate(divide="ignore"):
-        joint = np.log(p.within) + ratio
-    top = joint.max(axis=1, keepdims=True)
-    inner = np.exp(joint - top)
-    total = inner.sum(axis=1, keepdims=True)
-    lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
-    points = replace(p, log_density=lattice.log_density, within=inner / total)
-    mixture = Mixture(marginal.coordinates, lattice, points, m.rel_error)
-    return Integral(
-        marginal, mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0
-    )
-
-
-def starts(marginal: Marginal, statistics: Statistics) -> list[Array]:
-    """Where modes are looked for: at the REML estimate, and at every top of a coarse scan of all sds, 0 included."""
-    c, found = marginal.coordinates, estimate(statistics)
-    sigma, groups = found.sigma, marginal.prior.groups
-    T = [within_bounds(t * sigma, g) / sigma for t, g in zip(found.T, groups, strict=True)]
-    reml, K = c.at(T), c.n_sds
-    values = SCAN.get(K, SCAN_MANY if K <= SCANNED else SCAN_MOST)
-    shape = (len(values),) * min(K, SCANNED)
-    mesh = [x.ravel() for x in np.meshgrid(*(values,) * len(shape), indexing="ij")]
-    v = np.zeros((len(mesh[0]), c.size))
-    v[:, :K] = np.column_stack(mesh + mesh[:1] * (K - len(shape)))
-    height = marginal.log_density(v)
-    return [reml, *v[tops(height.reshape(shape)).ravel()]]
-
-
-def within_bounds(T: Array, prior: GroupPrior) -> Array:
-    """A factor (q, q) whose sds lie well inside the bounds of uniform priors."""
-    size = np.linalg.norm(T, axis=1)
-    wanted = size.copy()
-    for k, sd in enumerate(prior.sds):
-        if sd.name == "Uniform":
-            low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
-            wanted[k] = np.clip(size[k], low + 0.1 * (high - low), high - 0.1 * (high - low))
-    unit = np.where(size[:, None] > 0, T / np.where(size > 0, size, 1.0)[:, None], np.eye(len(T)))
-    return np.asarray(wanted[:, None] * unit)
-
-
-def tops(height: Array) -> NDArray[np.bool_]:
-    """Which points of a grid are finite and no lower than their neighbours along every axis."""
-    top = np.isfinite(height)
-    for axis in range(height.ndim):
-        along, mine = np.moveaxis(height, axis, 0), np.moveaxis(top, axis, 0)
-        mine[1:] &= along[1:] >= along[:-1]
-        mine[:-1] &= along[:-1] >= along[1:]
-    return top
-
-
 def integrate(
     design: Design, statistics: Statistics, prior: ResolvedPrior, rel_error: float = 0.01
 ) -> Integral:
@@ -227,9 +159,20 @@ def integrate(
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
     marginal = Marginal(statistics, prior, means, FINE_SIGMA if rel_error < 1e-3 else COARSE_SIGMA)
     modes = find_modes(marginal.log_density, starts(marginal, statistics))
-    solve = by_lattice if len(modes.scale) <= ON_LATTICE else by_cloud
     mixture, found, count = solve(marginal, modes, rel_error)
     return Integral(marginal, mixture, modes, mixture.lattice.log_total, found, rel_error, count)
+
+
+def solve(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:
+    """On a lattice where that is not too large, else in a cloud."""
+    d = len(modes.scale)
+    if d <= ON_LATTICE:
+        try:
+            return by_lattice(marginal, modes, rel_error)
+        except IntegrationError:
+            if d < CROWDED:
+                raise
+    return by_cloud(marginal, modes, rel_error)
 
 
 def by_lattice(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:

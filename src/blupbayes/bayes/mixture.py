@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from blupbayes.bayes.coordinates import Coordinates, inverse
 from blupbayes.bayes.curves import Artanh, Bells, Curve, Link, Log, Stretched
+from blupbayes.bayes.gauss import gauss
 from blupbayes.bayes.lattice import Lattice
 from blupbayes.bayes.points import Points
 
@@ -229,24 +230,3 @@ class Mixture:
         design = np.column_stack([np.ones(len(z)), self.lattice.index]) * np.sqrt(self.weights)[:, None]
         slope = np.linalg.lstsq(design, z * np.sqrt(self.weights))[0][1:]
         return float(np.abs(slope).max())
-
-
-def gauss(x: Array, w: Array, n: int) -> tuple[Array, Array]:
-    """Gauss nodes and weights (m, n) of m discrete measures w (m, S) at x (m, S), by Lanczos' recursion."""
-    shift = np.sum(w * x, axis=1, keepdims=True)
-    size = np.maximum(np.sqrt(np.sum(w * (x - shift) ** 2, axis=1, keepdims=True)), 1e-300)
-    z, v, before = (x - shift) / size, np.sqrt(w), np.zeros_like(w)
-    J, beta = np.zeros((len(x), n, n)), np.zeros((len(x), 1))
-    basis = []
-    for k in range(n):
-        basis.append(v)
-        u = z * v - beta * before
-        J[:, k, k] = np.sum(u * v, axis=1)
-        for q in basis:
-            u = u - np.sum(u * q, axis=1, keepdims=True) * q
-        beta = np.sqrt(np.sum(u**2, axis=1, keepdims=True))
-        if k + 1 < n:
-            J[:, k, k + 1] = J[:, k + 1, k] = beta[:, 0]
-        before, v = v, u / np.maximum(beta, 1e-300)
-    values, vectors = np.linalg.eigh(J)
-    return shift + size * values, vectors[:, 0, :] ** 2
