@@ -3,9 +3,9 @@
     python benchmarks/posterior.py [--bambi-python PATH] [--draws 2000] [--insteval] [--output table.md]
 
 The exact posterior is timed from a model to the table of all random effects. Samplers are timed as they run, and
-the time is scaled to 10 000 effective draws of the worst random effect, which is a Monte Carlo error of 1 %: set-up
-(compiling, warm-up) once, drawing in proportion. Means must agree within 4.5 Monte Carlo errors of the same model under the same
-prior, or there are no times.
+the time is scaled to 10 000 effective draws of the worst random effect, a Monte Carlo error of 1 %: set-up
+(compiling, warm-up) once, drawing in proportion. Means must agree within 4.5 Monte Carlo errors of the same model
+under the same prior, or there are no times.
 """
 
 from __future__ import annotations

@@ -51,6 +51,6 @@ def test_a_proposal_integrates_to_one_and_covers_both_modes():
 
 def test_weights_that_cannot_be_trusted_are_told(monkeypatch):
     monkeypatch.setattr("blupbayes.bayes.cloud.WIDER", 0.3)  # a proposal far too narrow
-    found = cloud(monkeypatch, 0.05)
+    found = cloud(monkeypatch, 0.9)
     assert found.diagnostics["pareto_k"] > 0.7
     assert any("Pareto k of its weights" in message for message in found.messages)

@@ -21,16 +21,8 @@ def test_draws_are_a_tree_that_arviz_reads(post):
 
     matplotlib.use("Agg")
     tree = post.data
-    assert set(tree.children) == {
-        *(
-            "posterior",
-            "observed_data",
-            "constant_data",
-            "log_prior",
-            "log_likelihood",
-            "posterior_predictive",
-        )
-    }
+    groups = "posterior observed_data constant_data log_prior log_likelihood posterior_predictive"
+    assert set(tree.children) == set(groups.split())
     assert dict(tree["posterior"].sizes) == {
         "chain": 4, "draw": 1000, "fixef": 2, "Subject": 18, "Subject_term": 2, "Subject_term_bis": 2
     }  # fmt: skip
@@ -45,7 +37,7 @@ def test_draws_are_a_tree_that_arviz_reads(post):
         warnings.filterwarnings("ignore", message="Estimated shape parameter")
         sampled = az.loo(tree).elpd
     assert sampled == pytest.approx(post.loo()["elpd"].sum(), abs=1.5)  # given b, and by importance sampling
-    az.plot_forest({"exact": tree, "again": post.draw(500, 2, 3)}, var_names=["beta"])
+    az.plot_forest({"exact": tree, "again": post.draw(random_seed=3)}, var_names=["beta"])
     az.plot_ppc_dist(tree)
 
 

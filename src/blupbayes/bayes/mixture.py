@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-2  # of rel_error: so much probability is left out of quantiles
 LARGEST = 1.0 - 1e-15  # correlations are held below 1
-CLOSE = 1e-3  # of rel_error: how far the root of a distribution function may be missed, in sds
+CLOSE = 1e-4  # of rel_error: how far the root of a distribution function may be missed, in sds
 FEW, MORE = 5, 9  # Gauss nodes of log sigma for linear quantities
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
 
