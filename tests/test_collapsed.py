@@ -175,3 +175,35 @@ def test_large_models_are_refused():
     with pytest.raises(BlupbayesError, match=r"700 random effects.*'auto'"):
         collapsed.build(build("y ~ 1 + (1 | g) + (1 | h)", data))
     assert collapsed.build(build("y ~ 1 + (1 | g)", data)).free_RVs
+
+
+@pytest.mark.parametrize("way", ["noncentered", "centered"])
+def test_the_hierarchical_density_with_beta_and_b_integrated_out_by_quadrature(way):
+    """Two levels, three dimensions: PyMC's own density of both models, whatever the sampler's space is."""
+    from blupbayes.bayes.hierarchical import build as hierarchical
+
+    frame = pd.DataFrame({"y": [1.2, 0.4, 2.1, 3.0, 2.2], "g": [0, 0, 0, 1, 1]})
+    design, prior = (
+        build("y ~ 1 + (1 | g)", frame),
+        Prior(kappa=0.5, sd="HalfNormal(2)", residual="HalfNormal(1)"),
+    )
+    models = hierarchical(design, prior, way), collapsed.build(design, prior)
+    density, marginal = (
+        m.compile_fn(m.replace_rvs_by_values([m.varlogp + sum(m.potentials)] if m.potentials else [m.logp()]),
+                     inputs=m.value_vars, mode="FAST_RUN", on_unused_input="ignore")
+        for m in models
+    )  # fmt: skip
+    start = models[0].initial_point()
+    effects = next(name for name in start if name.startswith(("z_g", "c_g")))
+    beta = next(name for name in start if name.startswith("beta"))
+    x = np.linspace(-11.0, 11.0, 63)  # the trapezoidal rule: bells in all three
+    for sds in ((-0.2, 0.3),):
+        variances = {"sd_g_log__": np.array([sds[0]]), "sigma_log__": np.array(sds[1])}
+        total = 0.0
+        for b in x:
+            for u in x:
+                for v in x:
+                    at = np.array([u, v]).reshape(start[effects].shape)
+                    total += np.exp(density(variances | {beta: np.array([b]), effects: at})[0])
+        inner = np.log(total) + 3 * np.log(x[1] - x[0])
+        assert inner == pytest.approx(marginal(variances)[0], abs=1e-6)

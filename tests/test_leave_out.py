@@ -106,6 +106,19 @@ def test_combinations_are_the_quantities_that_they_name():
     close(found.sd, usual.sd[[1, 7, 38]], tolerance=1e-10)
 
 
+def test_combinations_by_name():
+    posterior = sleep().integrate()
+    table = posterior.combine([{"beta[Days]": 1, "b_Subject[308,Days]": 1}, {"beta[Intercept]": 2}], 0.9)
+    mean = posterior.group_means(0.9).query("level == '308' and term == 'Days'").iloc[0]
+    close(
+        table.iloc[0], mean[["estimate", "posterior_sd", "eti90_lb", "eti90_ub"]], tolerance=1e-5
+    )  # of a root
+    twice = 2 * posterior.summary(0.9).loc["beta[Intercept]", ["mean", "sd", "eti90_lb", "eti90_ub"]]
+    close(table.iloc[1], twice, tolerance=1e-5)
+    with pytest.raises(DataError, match=r"Did you mean 'b_Subject\[308,Days\]'"):
+        posterior.combine({"b_Subject[308,Day]": 1})
+
+
 def test_too_many_rows_are_refused(monkeypatch):
     monkeypatch.setattr("blupbayes.bayes.combine.LARGEST", 10)
     with pytest.raises(IntegrationError, match="too many to integrate at once"):

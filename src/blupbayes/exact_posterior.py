@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ from blupbayes.bayes.exact_tree import exact_tree
 from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.leave_out import leave_out
 from blupbayes.bayes.propriety import moment_messages
-from blupbayes.bayes.quantity import quantity
+from blupbayes.bayes.quantity import combinations, quantity
 from blupbayes.bayes.reweight import reweighted
 from blupbayes.compare import rows
 from blupbayes.errors import DataError
@@ -74,7 +75,11 @@ class ExactPosterior:
 
     @cached_property
     def diagnostics(self) -> dict[str, Any]:
-        """What the integral cost, and how far to trust it: error, rel_error, modes, points, factorizations."""
+        """What the integral cost, and how far to trust it.
+
+        error and rel_error (largest stated and asked, in posterior sds), modes, points, factorizations, leaked_mass
+        (estimated share beyond the lattice), pareto_k (of importance sampling, else NaN), messages.
+        """
         i = self.integral
         return {
             "error": i.error,
@@ -82,6 +87,7 @@ class ExactPosterior:
             "modes": int(np.sum(i.modes.values > i.modes.values[0] - NEAR)),
             "points": len(i.mixture.points),
             "factorizations": i.n_factorizations,
+            "leaked_mass": i.mixture.lattice.leaked,
             "pareto_k": getattr(i.mixture.lattice, "pareto_k", np.nan),
             "messages": list(self.messages),
         }
@@ -199,6 +205,36 @@ class ExactPosterior:
         found = quantity(self.integral, self.design, name)
         tolerance = 1e-3 * self.integral.rel_error
         return found.quantiles(np.atleast_1d(given).tolist(), tolerance).reshape(given.shape)[()]
+
+    def combine(self, weights: Any, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Linear combinations of coefficients and random effects: contrasts, predictions of new rows.
+
+        Parameters
+        ----------
+        weights : dict, or list of dicts
+            {name: weight}, names as in cdf: {"beta[Days]": 1, "b_Subject[308,Days]": 1}.
+        ci_prob : float
+            Level of the interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            estimate, posterior_sd, eti95_lb, eti95_ub, a row per combination.
+
+        Raises
+        ------
+        DataError
+            If a name is no coefficient or random effect.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> post = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).integrate()
+        >>> post.combine({"b_Rail[4,Intercept]": 1, "b_Rail[2,Intercept]": -1})["estimate"].round(1).tolist()
+        [63.5]
+        """
+        rows = [weights] if isinstance(weights, Mapping) else list(weights)
+        return combinations(self.integral, self.design, rows, ci_prob)
 
     def draw(self, draws: int = 1000, chains: int = 4, random_seed: Any = None) -> Any:
         """Independent draws of everything, for what has no closed form.

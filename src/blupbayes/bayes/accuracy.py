@@ -20,9 +20,9 @@ __all__ = ["Accuracy", "Plan", "accuracy", "first_plan", "moments", "next_plan"]
 Array = NDArray[np.float64]
 
 COARSEST = 1.5  # spacing in sds of the bell
-MARGIN = 8.0  # bells are not Gaussian: frequencies are kept to rel_error / MARGIN of a Gaussian's
+MARGIN = 6.0  # bells are not Gaussian: frequencies are kept to rel_error / MARGIN of a Gaussian's
 ON_A_LINE = 0.35  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
-DROP = {1: 9.0, 2: 10.0, 3: 11.0, 4: 10.0}
+DROP = {1: 9.0, 2: 10.0, 3: 10.0, 4: 10.0}
 MANY = 1.9, 13.5  # both in more dimensions: lattices grow fast there, and their bells are wide
 HALF = {
     1: 0.5,

@@ -69,6 +69,14 @@ class Lattice:
         return np.asarray(self.log_density > self.log_density.max() - self.drop + shell)
 
     @property
+    def leaked(self) -> float:
+        """Share of the mass beyond the outermost shell, if it goes on falling off as it did; NaN where none is left."""
+        w = np.exp(self.log_density - self.log_density.max())
+        whole, inner, core = (float(w[self.within(k)].sum()) for k in (0.0, 2.0, 4.0))
+        ratio = (whole - inner) / (inner - core) if inner > core else np.nan
+        return (whole - inner) / whole * ratio / (1.0 - ratio) if ratio < 1 else np.nan
+
+    @property
     def log_total(self) -> float:
         """Log of the integral."""
         top = float(self.log_density.max())

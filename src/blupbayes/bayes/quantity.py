@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from blupbayes.bayes.combine import combine
 from blupbayes.bayes.curves import Bells, Curve
 from blupbayes.bayes.integrate import Integral
-from blupbayes.bayes.summary import correlated
+from blupbayes.bayes.summary import correlated, interval_names
 from blupbayes.errors import DataError
 from blupbayes.model.design import Design
 
-__all__ = ["linear_names", "quantity"]
+__all__ = ["combinations", "linear_names", "quantity"]
 
 Array = NDArray[np.float64]
 
@@ -60,7 +62,32 @@ def quantity(integral: Integral, design: Design, name: str) -> Curve | Bells:
     }
     if name in corrs:
         return mixture.corr_curve(*corrs[name])
-    known = [*linear, *sds, *corrs, *(["sigma"] if design.sigma is None else [])]
+    raise unknown(name, [*linear, *sds, *corrs, *(["sigma"] if design.sigma is None else [])])
+
+
+def unknown(name: str, known: Sequence[str]) -> DataError:
+    """The error for a name that is not there, with the nearest one."""
     close = get_close_matches(str(name), known, n=1, cutoff=0.4)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise DataError(f"there is no unknown quantity {name!r}.{hint} summary() and ranef() list them.")
+    return DataError(f"there is no unknown quantity {name!r}.{hint} summary() and ranef() list them.")
+
+
+def combinations(
+    integral: Integral, design: Design, rows: Sequence[Mapping[str, float]], ci_prob: float
+) -> pd.DataFrame:
+    """estimate, posterior_sd and interval of linear combinations {name: weight} of beta and b."""
+    names = [name for name in linear_names(design) if not name.startswith("group_mean_")]
+    place = {name: k for k, name in enumerate(names)}
+    A = np.zeros((len(rows), len(names)))
+    for i, row in enumerate(rows):
+        for name, weight in row.items():
+            if name not in place:
+                raise unknown(name, names)
+            A[i, place[name]] = weight
+    low, high = interval_names(ci_prob)
+    mixture = combine(integral, A)
+    found, ends = (
+        mixture.linear(mixture.weights),
+        mixture.linear_quantiles([(1 - ci_prob) / 2, (1 + ci_prob) / 2]),
+    )
+    return pd.DataFrame({"estimate": found.mean, "posterior_sd": found.sd, low: ends[0], high: ends[1]})

@@ -178,8 +178,11 @@ def one_by_one(statistics: Statistics, T: tuple[Array, ...]) -> OneByOne:
 
 def inverses(M: Array) -> Array:
     """Inverses of M (m, q, q), whose eigenvalues are 1 or more but for rounding."""
-    values, vectors = np.linalg.eigh(M)
-    return (vectors / np.maximum(values, 1.0)[:, None, :]) @ transpose(vectors)
+    try:
+        return np.linalg.inv(M)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(M)
+        return np.asarray((vectors / np.maximum(values, 1.0)[:, None, :]) @ transpose(vectors))
 
 
 def roots(M: Array) -> tuple[Array, NDArray[np.bool_]]:
