@@ -135,3 +135,51 @@ def test_moments_that_do_not_exist_are_told():
         bb.Prior(sd="Flat")
     )
     assert any("variance does not exist" in message for message in post.messages)
+
+
+@pytest.mark.parametrize(
+    ("sd", "residual"),
+    [
+        ((20.0, 26.0), (0.0, 100.0)),
+        ((0.0, 15.0), (0.0, 100.0)),
+        ((0.0, 100.0), (5.0, 7.0)),
+        ((0.0, 200.0), (0.0, 3.5)),
+    ],
+)
+def test_bounds_of_uniform_priors_that_cut_the_posterior(sd, residual):
+    """Against Gauss-Legendre between the bounds themselves; 1 % of a posterior sd is what is asked for."""
+    model = rail()
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    x, w = (0.5 * (sd[1] + sd[0] + (sd[1] - sd[0]) * nodes), weights)
+    s, v = (0.5 * (residual[1] + residual[0] + (residual[1] - residual[0]) * nodes), weights)
+    logs = np.array(
+        [[solve(model.statistics, (np.array([[a / b]]),), b).restricted_log_likelihood for b in s] for a in x]
+    )
+    p = np.exp(logs - logs.max()) * np.outer(w, v)
+    p /= p.sum()
+    truth = {"sd_Rail[Intercept]": (p.sum(axis=1), x), "sigma": (p.sum(axis=0), s)}
+    post = model.integrate(bb.Prior(sd=f"Uniform{sd}", residual=f"Uniform{residual}"))
+    for name, (share, at) in truth.items():
+        mean = share @ at
+        spread = np.sqrt(share @ (at - mean) ** 2)
+        found = post.summary().loc[name]
+        assert found["mean"] == pytest.approx(mean, abs=0.015 * spread)
+        assert found["sd"] == pytest.approx(spread, abs=0.015 * spread)
+
+
+def test_bounds_of_a_uniform_prior_where_sigma_is_known():
+    """Eight schools, tau ~ Uniform(0, 4): half of what the data alone would allow is cut off."""
+    frame = bb.load_dataset("eight_schools")
+    model = bb.MixedModel("y ~ 1 + (1 | school)", frame, weights=1 / frame["se"] ** 2, sigma=1.0)
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    tau = 2.0 + 2.0 * nodes
+    logs = [solve(model.statistics, (np.array([[t]]),), 1.0).restricted_log_likelihood for t in tau]
+    share = weights * np.exp(np.array(logs) - max(logs))
+    share /= share.sum()
+    mean = share @ tau
+    found = (
+        model.integrate(bb.Prior(sd="Uniform(0, 4)"), rel_error=1e-5).summary().loc["sd_school[Intercept]"]
+    )
+    assert found["mean"] == pytest.approx(mean, rel=1e-5)
+    assert found["sd"] == pytest.approx(np.sqrt(share @ (tau - mean) ** 2), rel=1e-4)
+    assert found["median"] == pytest.approx(np.interp(0.5, np.cumsum(share), tau), abs=0.05)

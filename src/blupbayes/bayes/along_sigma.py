@@ -28,6 +28,7 @@ Index = NDArray[np.intp]
 DROP = 32.0  # nodes of sigma are kept where the log-density is less than this below its maximum
 TAU_DROP = 14.0  # the same for tau, whose tail towards 0 is long and tells little
 PEAK = 1.5  # times step squared: how far nodes beside the highest may lie below it
+LEGENDRE = 48  # nodes between the bounds of uniform priors
 ZOOM = 3.0  # how much finer a narrower peak is looked at
 SPAN = 8.0  # sds of it to either side
 MAX_LOOKS = 20
@@ -61,8 +62,8 @@ class AlongSigma:
     stiff: int
     step: float
 
-    def density(self, x: Array, tau: Array, width: Array, places: Places, at: Slices) -> Array:
-        """Log-density (m, S) in log sigma at x (m, S), nodes width (m, 1) apart, all priors included."""
+    def density(self, x: Array, tau: Array, places: Places, at: Slices) -> Array:
+        """Log-density (m, S) in log sigma at x (m, S), all priors included."""
         s = self.statistics
         s2 = np.exp(2.0 * x)
         out = (
@@ -77,21 +78,21 @@ class AlongSigma:
             if np.isfinite(self.prior.nu):
                 half = 0.5 * self.prior.nu
                 out = out + half * np.log(half * tau) - half * tau - math.lgamma(half)
-        out = out + self.log_prior(x, width, places)
+        out = out + self.log_prior(x, places)
         return np.where(np.isnan(out), -np.inf, out)
 
-    def log_prior(self, x: Array, width: Array, places: Places) -> Array:
+    def log_prior(self, x: Array, places: Places) -> Array:
         """Log prior density (m, S) of log sigma and the relative sds; LKJ is in the Jacobian of the coordinates."""
         sigma = np.exp(x)
         out, k = np.zeros_like(x), 0
         if self.prior.residual is not None:
-            out = prior_density(self.prior.residual, x, sigma, width) + x
+            out = self.prior.residual.inside(sigma) + x
         for g, R in zip(self.prior.groups, places.corrs, strict=True):
             mine = places.sds[:, k : k + len(g.names)]
             if g.joint is not None:
                 out = out + g.joint_log_density(mine, sigma, R)
             for sd, relative in zip(g.sds, mine.T[:, :, None], strict=False):
-                out = out + prior_density(sd, x + np.log(relative), sigma * relative, width) + x
+                out = out + sd.inside(sigma * relative) + x
             k += len(g.names)
         return out
 
@@ -116,24 +117,27 @@ class AlongSigma:
         return float(low), float(high)
 
     def nodes(self, places: Places, at: Slices) -> tuple[Array, Array, Array, Array]:
-        """Equally spaced log sigma (m, S) that hold the whole mass, tau there, their spacing (m,), and the density."""
+        """Nodes of log sigma (m, S) with the whole mass, tau there, their spacing (m,), log-density times weight."""
         s, m = self.statistics, len(at.r2)
         taus, tau_width = self.taus
         if s.sigma is not None:
             x = np.full((m, len(taus)), np.log(s.sigma))
             tau = np.broadcast_to(taus, x.shape)
-            return x, tau, np.zeros(m), self.density(x, tau, np.zeros((m, 1)), places, at) + np.log(tau_width)
-        x, values, spacing = self.searched(places, at)
+            return x, tau, np.zeros(m), self.density(x, tau, places, at) + np.log(tau_width)
+        x, values, spacing = self.between(places, at) if self.bounded else self.searched(places, at)
         kept = (values > values.max(axis=(1, 2), keepdims=True) - DROP).any(axis=(0, 2))
+        kept[0] |= not kept.any()  # no density at any of the points
         x, values = x[:, kept], values[:, kept]
         tau = np.broadcast_to(taus, values.shape)
         x = np.broadcast_to(x[:, :, None], values.shape)
         return x.reshape(m, -1), tau.reshape(m, -1), spacing, values.reshape(m, -1) + np.log(tau_width)
 
     def searched(self, places: Places, at: Slices) -> tuple[Array, Array, Array]:
-        """log sigma (m, S), density (m, S, L) and spacing (m,): where r2 has its mass, or where the priors move it."""
-        m, dof = len(at.r2), max(self.statistics.n_obs - self.statistics.rank, 1)
-        centre = 0.5 * np.log(np.maximum(np.where(at.r2 > 0, at.r2, 1.0), 1e-300) / dof)
+        """Equally spaced log sigma (m, S), log-density times spacing (m, S, L) and spacing (m,).
+
+        They stand where r2 has its mass, or where the priors move it.
+        """
+        m, (dof, centre) = len(at.r2), self.centre(at)
         low, high = (np.full(m, side) for side in self.reach)
         width = np.full(m, self.step / math.sqrt(2.0 * dof))
         found: list[tuple[Index, Array, Array]] = []
@@ -141,7 +145,7 @@ class AlongSigma:
         for look in range(MAX_LOOKS):
             count = int(np.ceil(((low + high) / width)[rest].max())) + 1
             x = (centre - low)[rest, None] + width[rest, None] * np.arange(count)
-            values = self.on_mesh(x, width[rest, None], chosen(places, rest), chosen(at, rest))
+            values = self.on_mesh(x, chosen(places, rest), chosen(at, rest))
             profile = values.max(axis=2)
             peak, cut = self.peaked(profile), outside(profile)
             done = (~peak & ~cut.any(axis=1)) | (look == MAX_LOOKS - 1)
@@ -158,7 +162,38 @@ class AlongSigma:
         S = max(part.shape[1] for _, part, _ in found)
         order = np.argsort(np.concatenate([which for which, _, _ in found]))
         x = np.concatenate([grown(part, S) for _, part, _ in found])[order]
-        return x, np.concatenate([grown(part, S) for _, _, part in found])[order], width
+        values = np.concatenate([grown(part, S) for _, _, part in found])[order]
+        return x, values + np.log(width)[:, None, None], width
+
+    def centre(self, at: Slices) -> tuple[int, Array]:
+        """Degrees of freedom of r2, and log sigma (m,) that it stands for."""
+        dof = max(self.statistics.n_obs - self.statistics.rank, 1)
+        return dof, 0.5 * np.log(np.maximum(np.where(at.r2 > 0, at.r2, 1.0), 1e-300) / dof)
+
+    @cached_property
+    def bounded(self) -> list[tuple[int | None, Array]]:
+        """(which sd, None for the residual one; log of lower and upper bound) of every uniform prior."""
+        sds = [sd for g in self.prior.groups for sd in (g.sds or (None,) * len(g.names))]
+        known = [(None, self.prior.residual), *enumerate(sds)]
+        return [(k, log_bounds(d)) for k, d in known if d is not None and d.name == "Uniform"]
+
+    def between(self, places: Places, at: Slices) -> tuple[Array, Array, Array]:
+        """As `searched`, by Gauss and Legendre between the bounds of uniform priors, which would cut through cells."""
+        _, centre = self.centre(at)
+        low, high = self.reach
+        least, most = np.full(len(centre), -np.inf), np.full(len(centre), np.inf)
+        for k, (lower, upper) in self.bounded:
+            shift = 0.0 if k is None else np.log(places.sds[:, k])
+            least, most = np.maximum(least, lower - shift), np.minimum(most, upper - shift)
+        a, b = np.maximum(least, centre - low), np.minimum(most, centre + high)
+        a = np.where(a < b, a, np.where(least > centre, least, np.maximum(least, most - low)))
+        b = np.where(a < b, b, np.minimum(most, a + high))
+        half = np.maximum(0.5 * (b - a), 1e-300)
+        nodes, weights = np.polynomial.legendre.leggauss(LEGENDRE)
+        x = (0.5 * (a + b))[:, None] + half[:, None] * nodes
+        values = self.on_mesh(x, places, at) + np.log(half[:, None] * weights)[:, :, None]
+        values[least >= most] = -np.inf
+        return x, values, np.pi * half / LEGENDRE
 
     def peaked(self, profile: Array) -> NDArray[np.bool_]:
         """Whether nodes with this log-density (m, S) are too far apart for its peak (m,)."""
@@ -169,12 +204,12 @@ class AlongSigma:
         top = padded[rows, best + 1]
         return np.asarray(np.isfinite(top) & (beside.min(axis=0) < top - PEAK * self.step**2))
 
-    def on_mesh(self, x: Array, width: Array, places: Places, at: Slices) -> Array:
+    def on_mesh(self, x: Array, places: Places, at: Slices) -> Array:
         """Log-density (m, S, L) at sigma nodes (m, S) and the L nodes of tau."""
         taus, _ = self.taus
         shape = (*x.shape, len(taus))
         wide, tau = (np.broadcast_to(y, shape).reshape(len(x), -1) for y in (x[:, :, None], taus))
-        return self.density(wide, tau, width, places, at).reshape(shape)
+        return self.density(wide, tau, places, at).reshape(shape)
 
 
 def outside(profile: Array) -> NDArray[np.bool_]:
@@ -183,22 +218,10 @@ def outside(profile: Array) -> NDArray[np.bool_]:
     return np.asarray((profile[:, [0, -1]] > top - DROP) & np.isfinite(top))
 
 
-def prior_density(distribution: Distribution, log_sd: Array, sd: Array, width: Array) -> Array:
-    """Log-density at standard deviations sd > 0 on nodes of log sd that are width apart."""
-    if distribution.name == "Uniform" and width.all():
-        return cell_share(distribution, log_sd, width)
-    return distribution.inside(sd)
-
-
-def cell_share(distribution: Distribution, log_sd: Array, width: Array) -> Array:
-    """Log-density of a uniform distribution, each node standing for its cell: a bound cuts through cells smoothly."""
-    low, high = distribution.args
-    power = 0.5 if distribution.on == "variance" else 1.0
+def log_bounds(distribution: Distribution) -> Array:
+    """Logs of the lower and the upper bound of an sd with a uniform prior."""
     with np.errstate(divide="ignore"):
-        upper = np.clip((power * np.log(high) - log_sd) / width + 0.5, 0.0, 1.0)
-        lower = np.clip((log_sd - power * np.log(low)) / width + 0.5, 0.0, 1.0) if low > 0 else 1.0
-        inside = 0.0 if distribution.on == "sd" else math.log(2.0) + log_sd
-        return np.log(upper * lower) - math.log(high - low) + inside
+        return np.log(distribution.args) * (0.5 if distribution.on == "variance" else 1.0)
 
 
 def grown(x: Array, S: int) -> Array:

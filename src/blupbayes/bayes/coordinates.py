@@ -24,6 +24,7 @@ __all__ = ["Coordinates", "Places", "inverse", "some"]
 
 Array = NDArray[np.float64]
 
+STEEPEST = 6.0  # of a bounded coordinate: the logit is 300 there
 SMALLEST = 0.02  # relative sds below this share of 1/s are raised to it where a climb starts
 
 
@@ -55,6 +56,19 @@ class Coordinates:
         size = np.concatenate([g.scale for g in self.groups])
         return np.asarray(1.0 / np.where(size > 0, size, 1.0))
 
+    @cached_property
+    def bounds(self) -> list[tuple[int, float, float]]:
+        """(which, lower, upper) of relative sds between bounds: uniform priors, where sigma is known."""
+        if self.prior.residual is not None:
+            return []
+        sds = [sd for g in self.prior.groups for sd in (g.sds or (None,) * len(g.names))]
+        found = []
+        for k, sd in enumerate(sds):
+            if sd is not None and sd.name == "Uniform":
+                low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
+                found.append((k, low / self.prior.residual_scale, high / self.prior.residual_scale))
+        return found
+
     @property
     def n_sds(self) -> int:
         """K."""
@@ -84,7 +98,10 @@ class Coordinates:
     def sds(self, v: Array) -> Array:
         """Relative sds (m, K) of points v (m, d)."""
         x = v[:, : self.n_sds]
-        return np.asarray(self.scale * np.exp(x - np.exp(-x)))
+        sds = np.asarray(self.scale * np.exp(x - np.exp(-x)))
+        for k, low, high in self.bounds:
+            sds[:, k] = low + (high - low) / (1.0 + np.exp(-logit(x[:, k])))
+        return sds
 
     def log_jacobian(self, v: Array) -> Array:
         """(m,): see Places; 2 artanh of a partial correlation has density proportional to cosh^-2a."""
@@ -93,6 +110,10 @@ class Coordinates:
         constant = sum(math.lgamma(2 * s) - 2 * math.lgamma(s) - (2 * s - 1) * math.log(2) for s in a)
         log_cosh = np.abs(z) + np.log1p(np.exp(-2 * np.abs(z))) - math.log(2)
         sds = np.log(self.scale) + x - np.exp(-x) + np.log1p(np.exp(-x))
+        for k, low, high in self.bounds:
+            e = np.abs(logit(x[:, k]))
+            slope = np.log(0.5 * np.pi * np.cosh(np.clip(x[:, k], -STEEPEST, STEEPEST)))
+            sds[:, k] = np.log(high - low) + slope - e - 2.0 * np.log1p(np.exp(-e))
         return np.asarray(sds.sum(axis=1) - 2.0 * (log_cosh @ a if a.size else 0.0) + constant)
 
     def at(self, T: Sequence[Array]) -> Array:
@@ -105,8 +126,12 @@ class Coordinates:
             for i, j, _ in which:
                 rest = math.sqrt(max(1.0 - float(unit[i, :j] @ unit[i, :j]), 1e-12))
                 zs.append(math.atanh(np.clip(unit[i, j] / rest, -0.9, 0.9)))
-        ratio = np.maximum(np.concatenate(sds) / self.scale, SMALLEST)
-        return np.concatenate([inverse(np.log(ratio)), zs])
+        relative = np.concatenate(sds)
+        v = inverse(np.log(np.maximum(relative / self.scale, SMALLEST)))
+        for k, low, high in self.bounds:
+            share = np.clip((relative[k] - low) / (high - low), 0.05, 0.95)
+            v[k] = np.arcsinh(np.log(share / (1.0 - share)) * 2.0 / np.pi)
+        return np.concatenate([v, zs])
 
 
 def some(places: Places, which: slice | NDArray[np.intp]) -> Places:
@@ -129,6 +154,11 @@ def correlation_roots(z: Array, which: Sequence[tuple[int, int, float]], q: int)
         rest[:, i] /= np.cosh(np.minimum(np.abs(z[:, n]), 300.0))  # sqrt(1 - c^2) without its cancellation
     L[:, range(q), range(q)] = rest
     return L
+
+
+def logit(v: Array) -> Array:
+    """Of where an sd stands between its bounds: towards them doubly exponentially, as towards 0 elsewhere."""
+    return np.asarray(0.5 * np.pi * np.sinh(np.clip(v, -STEEPEST, STEEPEST)))
 
 
 def inverse(x: Array) -> Array:

@@ -142,8 +142,10 @@ def sigmas(p: Points, rng: np.random.Generator) -> tuple[Array, Array]:
     u = rng.random(len(p)) * total[:, -1]
     cell = np.minimum((total < u[:, None]).sum(axis=1), steps.shape[1] - 1)
     rows = np.arange(len(p))
-    share = 1.0 - (total[rows, cell] - u) / steps[rows, cell]
-    return np.exp(x[:, 0] + (cell + share) / FINER * (x[:, 1] - x[:, 0])), taus[which]
+    place = (cell + 1.0 - (total[rows, cell] - u) / steps[rows, cell]) / FINER
+    left = np.minimum(place.astype(np.intp), x.shape[1] - 2)
+    step = x[rows, left + 1] - x[rows, left]
+    return np.exp(x[rows, left] + (place - left) * step), taus[which]
 
 
 def choose(w: Array, rng: np.random.Generator) -> NDArray[np.intp]:

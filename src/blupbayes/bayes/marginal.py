@@ -72,7 +72,7 @@ class Marginal:
         inner = np.exp(values - height[:, None])
         total = inner.sum(axis=1)
         with np.errstate(divide="ignore"):
-            log_density = np.log(total) + height + np.log(np.where(spacing > 0, spacing, 1.0))
+            log_density = np.log(total) + height
         log_density = log_density + self.constant(many, at) + places.log_jacobian
         log_density[~np.isfinite(log_density) | (np.abs(v).max(axis=1) > FARTHEST)] = -np.inf
         kept = np.flatnonzero(log_density > floor)
@@ -89,8 +89,7 @@ class Marginal:
     def log_prior(self, points: Points) -> Array:
         """Log prior density (m, S) of sigma, sds and correlations at all nodes, in the lattice's coordinates."""
         places = self.coordinates.places(points.v)
-        density = self.along_sigma.log_prior(points.log_sigma, points.spacing[:, None], places)
-        return density + places.log_jacobian[:, None]
+        return self.along_sigma.log_prior(points.log_sigma, places) + places.log_jacobian[:, None]
 
     def slices(self, many: Many) -> Slices:
         """Read the borders [E-GLS], [E-PLS]."""
