@@ -510,3 +510,28 @@ def test_the_ladder_of_sds():
         assert meets(ratio["cond_sd"][at].mean(), over_cond) and meets(ratio["pev_sd"][at].mean(), over_pev)
     moved = (full["estimate"] - blup["estimate"]).abs()
     assert moved[blup["term"] == "Intercept"].max() < 0.195 and moved[blup["term"] == "Days"].max() < 0.0435
+
+
+@pytest.mark.parametrize(
+    ("method", "power", "mode"),
+    [("ML", 1.0, 6.3053), ("REML", 1.0, 7.2923), ("ML", 1.5, 7.8996), ("REML", 1.5, 9.1007)],
+)
+def test_boundary_avoiding_modes_of_eight_schools(method, power, mode):
+    """Chung et al. (2013): likelihood times sd^power; blme's default is 1.5. Unrounded data, four decimals printed."""
+    from scipy.optimize import minimize_scalar
+
+    from blupbayes.mme.criterion import evaluate
+
+    frame = bb.load_dataset("eight_schools")
+    model = bb.MixedModel("y ~ 1 + (1 | school)", frame, weights=1 / frame["se"] ** 2, sigma=1.0)
+
+    def minus_log(tau):
+        return 0.5 * evaluate(model.statistics, [tau], method).criterion - power * np.log(tau)
+
+    found = minimize_scalar(minus_log, bounds=(0.1, 40.0), method="bounded", options={"xatol": 1e-9}).x
+    assert found == pytest.approx(mode, abs=5e-5)
+    if method == "REML":  # the same from the exact posterior: a gamma prior without a rate to speak of
+        curve = model.integrate(bb.Prior(sd=f"Gamma({power + 1}, 1e-9)"), rel_error=1e-4).density(
+            "sd_school[Intercept]", np.linspace(mode - 0.5, mode + 0.5, 1001)
+        )
+        assert curve["value"][curve["density"].argmax()] == pytest.approx(mode, abs=0.02)  # flat at its top
