@@ -71,3 +71,17 @@ def test_what_is_printed(post):
     assert "<table" in html and "integrate" in html
     assert list(post.summary(0.9)) == ["mean", "sd", "median", "eti90_lb", "eti90_ub", "err_mean", "err_sd"]
     assert len(post.ranef()) == 36 and list(post.ranef())[:4] == ["group", "level", "term", "estimate"]
+
+
+def test_weights_are_averages_over_the_variances():
+    """Three rows per rail: 3 sd^2 / (3 sd^2 + sigma^2), here from draws; 4.5 Monte Carlo errors."""
+    post = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).integrate(rel_error=1e-3)
+    drawn = post.draw(2000, 2, 1)["posterior"]
+    ratio = 3 * (drawn["sd_Rail"].values[:, :, 0] / drawn["sigma"].values) ** 2
+    weight = ratio / (ratio + 1)
+    rows = post.tidy().query("component == 'weight'")
+    assert len(rows) == 6 and np.ptp(rows["estimate"]) < 1e-12
+    assert rows["estimate"].iloc[0] == pytest.approx(weight.mean(), abs=4.5 * weight.std() / 4000**0.5)
+    assert rows["uncertainty"].iloc[0] == pytest.approx(
+        weight.std(), rel=0.2
+    )  # a skewed share: its sd is noisy
