@@ -54,3 +54,10 @@ def test_weights_that_cannot_be_trusted_are_told(monkeypatch):
     found = cloud(monkeypatch, 0.9)
     assert found.diagnostics["pareto_k"] > 0.7
     assert any("Pareto k of its weights" in message for message in found.messages)
+
+
+def test_rows_left_out_of_a_cloud_have_an_error_too(monkeypatch):
+    truth = bb.MixedModel(FORMULA, bb.load_dataset("sleepstudy")).integrate(rel_error=1e-3).loo()
+    found = cloud(monkeypatch, 0.02).loo()
+    assert (found["err"] > 0).all()
+    assert (np.abs(found["elpd"] - truth["elpd"]) <= 2 * (found["err"] + truth["err"])).mean() > 0.95

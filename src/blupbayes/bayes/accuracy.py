@@ -7,15 +7,17 @@ lies further out. A quantity may by chance agree in both, so none is thought bet
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.cloud import Cloud
+from blupbayes.bayes.lattice import Lattice
 from blupbayes.bayes.mixture import Mixture
 
-__all__ = ["Accuracy", "Plan", "accuracy", "first_plan", "moments", "next_plan"]
+__all__ = ["Accuracy", "Plan", "accuracy", "error_of", "first_plan", "moments", "next_plan"]
 
 Array = NDArray[np.float64]
 
@@ -24,19 +26,14 @@ MARGIN = 6.0  # bells are not Gaussian: frequencies are kept to rel_error / MARG
 ON_A_LINE = 0.35  # in one dimension points cost nothing, and the window of mixture.smoothed takes its share
 DROP = {1: 9.0, 2: 10.0, 3: 10.0, 4: 10.0}
 MANY = 1.9, 13.5  # both in more dimensions: lattices grow fast there, and their bells are wide
-HALF = {
-    1: 0.5,
-    2: 0.25,
-    3: 0.35,
-}  # of the difference to half of the points; that half has a worse share in few
+# of the difference to half of the points; that half has a worse share in few
+HALF = {1: 0.5, 2: 0.25, 3: 0.35}
 HALF_MANY = 0.8
 SCATTER = 2.5  # standard errors of replicates that are stated of a cloud
 SHELL = 0.6  # of the difference to the points without the outermost shell, at least
 THICK = 2.0  # of a shell, in units of the log-density
-SURE, SLOWEST = (
-    1.5,
-    0.9,
-)  # times what a geometric series leaves; ratio of its terms beyond which nothing can be said
+SURE = 1.5  # times what a geometric series leaves
+SLOWEST = 0.9  # ratio of its terms beyond which nothing can be said
 LEAST = 0.01  # of rel_error
 USUAL = 1.0  # of the root mean square over all quantities is the least that is stated of any
 RESOLVED = 1e-13  # an sd below this share of the mean is rounding
@@ -79,19 +76,47 @@ def moments(mixture: Mixture, w: Array) -> Array:
     return np.stack([np.concatenate(x) for x in zip(*pairs, strict=True)])
 
 
+def scatter(mixture: Mixture, read: Callable[[Array], Array]) -> Array:
+    """Standard error of read(weights), any sum over a cloud, from its replicates."""
+    assert isinstance(mixture.lattice, Cloud)
+    parts = [read(mixture.weights_of(part)) for part in mixture.lattice.replicates]
+    return np.asarray(np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts)))
+
+
+def error_of(mixture: Mixture, read: Callable[[Array], Array]) -> Array:
+    """Stated error of read(weights), any sum over the points, in its own unit."""
+    lattice = mixture.lattice
+    if isinstance(lattice, Cloud):
+        return SCATTER * scatter(mixture, read)
+    whole, half, inner = (
+        read(w)
+        for w in (
+            mixture.weights,
+            mixture.weights_of(lattice.even),
+            mixture.weights_of(lattice.within(THICK)),
+        )
+    )
+    return half_share(lattice) * np.abs(half - whole) + SHELL * np.abs(inner - whole)
+
+
+def half_share(lattice: Lattice) -> float:
+    """Of the difference to half of the points, what is left as error."""
+    return HALF.get(lattice.index.shape[1], HALF_MANY)
+
+
 def accuracy(mixture: Mixture) -> Accuracy:
     """How wrong means and sds may be; nothing is thought better than a small share of rel_error."""
     lattice = mixture.lattice
     whole = moments(mixture, mixture.weights)
     if isinstance(lattice, Cloud):
-        parts = [moments(mixture, mixture.weights_of(part)) for part in lattice.replicates]
-        scatter = whole + np.std(parts, axis=0, ddof=1) / np.sqrt(len(parts))
-        return Accuracy(stated(scatter, whole, SCATTER), np.zeros_like(whole))
+        off = whole + scatter(mixture, lambda w: moments(mixture, w))
+        return Accuracy(stated(off, whole, SCATTER), np.zeros_like(whole))
     half = moments(mixture, mixture.weights_of(lattice.even))
     inner, core = (moments(mixture, mixture.weights_of(lattice.within(k * THICK))) for k in (1, 2))
-    share = HALF.get(lattice.index.shape[1], HALF_MANY)
     tails = stated(inner, whole, beyond(whole, inner, core))
-    return Accuracy(stated(half, whole, share), np.where(tails > 0, tails + LEAST * mixture.rel_error, 0.0))
+    return Accuracy(
+        stated(half, whole, half_share(lattice)), np.where(tails > 0, tails + LEAST * mixture.rel_error, 0.0)
+    )
 
 
 def beyond(whole: Array, inner: Array, core: Array) -> Array:
@@ -133,9 +158,8 @@ def next_plan(plan: Plan, found: Accuracy, rel_error: float) -> Plan:
     aliasing, tails = float(found.aliasing.max(initial=0.0)), float(found.tails.max(initial=0.0))
     spacing, drop = plan.spacing, plan.drop
     if aliasing > 0.5 * rel_error:
-        size = np.log(max(min(aliasing, 0.3), 1e-14)) / np.log(
-            0.3 * rel_error
-        )  # errors fall as exp(-c / spacing^2)
+        # Errors fall as exp(-c / spacing^2).
+        size = np.log(max(min(aliasing, 0.3), 1e-14)) / np.log(0.3 * rel_error)
         spacing *= float(np.clip(np.sqrt(size), 0.6, 0.93))
     if tails > 0.5 * rel_error:
         drop += float(np.clip(1.4 * np.log(tails / (0.3 * rel_error)), 1.0, 6.0))

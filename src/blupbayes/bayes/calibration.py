@@ -57,9 +57,9 @@ def exact_ranks(design: Design, prior: ResolvedPrior, truth: Truth, rel_error: f
 
 def drawn_ranks(data: Any, truth: Truth) -> dict[str, float]:
     """The same from draws: the share that lies below the truth, the truth counted as half a draw."""
+    draws = {name: values(data, name) for name in truth}
     return {
-        name: float((np.sum(values(data, name) < x) + 0.5) / (values(data, name).size + 1.0))
-        for name, x in truth.items()
+        name: float((np.sum(draws[name] < x) + 0.5) / (draws[name].size + 1.0)) for name, x in truth.items()
     }
 
 

@@ -31,18 +31,14 @@ __all__ = ["Integral", "integrate"]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-FINE_SIGMA, COARSE_SIGMA = (
-    0.4,
-    0.8,
-)  # step of the sigma nodes, in sds, where more than three digits are asked for
+FINE_SIGMA = 0.4  # step of the sigma nodes, in sds, where more than three digits are asked for
+COARSE_SIGMA = 0.8  # the same elsewhere
 MAX_ROUNDS = 12
 CROWDED = 4  # variance parameters from which a lattice that is too large gives way to a cloud
 ON_LATTICE = 7  # variance parameters besides sigma; more of them go to a cloud
-FIRST_CLOUD, MAX_CLOUD, SEED = (
-    512,
-    65_536,
-    20_260_000,
-)  # points per replicate, in all, and what scrambles them
+FIRST_CLOUD = 512  # points of each replicate
+MAX_CLOUD = 65_536  # points in all
+SEED = 20_260_000  # what scrambles them
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +96,7 @@ class Reader:
         """Begin another lattice."""
         self.spacing, self.axes = spacing, spacing * self.modes.scale
         self.known: dict[tuple[int, ...], float] = {}
-        self.index: list[tuple[int, ...]] = []
+        self.place: dict[tuple[int, ...], int] = {}  # of whole Points in what was found
         self.found: list[Points] = []
 
     def lattice(self, plan: Plan, rel_error: float) -> Mixture:
@@ -108,21 +104,22 @@ class Reader:
         if plan.spacing != self.spacing:
             self.forget(plan.spacing)
         lattice = fill(self.evaluate, self.known, self.modes, self.axes, plan.drop)
-        place = {k: n for n, k in enumerate(self.index)}
         self.found = [join(self.found)]
-        chosen = self.found[0].take(np.array([place[tuple(k)] for k in lattice.index.tolist()]))
+        chosen = self.found[0].take(np.array([self.place[tuple(k)] for k in lattice.index.tolist()]))
         return Mixture(self.marginal.coordinates, lattice, chosen, rel_error)
 
     def evaluate(self, index: Index, floor: float) -> None:
         """As lattice.fill asks for it."""
-        have = set(self.index)
-        new = [k for k in map(tuple, index.tolist()) if k not in have and self.known.get(k, np.inf) > floor]
+        new = [
+            k for k in map(tuple, index.tolist()) if k not in self.place and self.known.get(k, np.inf) > floor
+        ]
         if not new:
             return
         values, parts = self.marginal.points(self.modes.at[0] + np.array(new) @ self.axes.T, floor)
         self.count += len(new)
         self.known.update(zip(new, values.tolist(), strict=True))
-        self.index += [k for k, value in zip(new, values, strict=True) if value > floor]
+        kept = [k for k, value in zip(new, values, strict=True) if value > floor]
+        self.place.update(zip(kept, range(len(self.place), len(self.place) + len(kept)), strict=True))
         self.found += parts
 
 

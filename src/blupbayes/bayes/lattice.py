@@ -59,11 +59,6 @@ class Lattice:
         """Which points make up the coarser lattice."""
         return np.asarray(self.index.sum(axis=1) % 2 == 0)
 
-    @property
-    def near(self) -> NDArray[np.bool_]:
-        """Which points are left without a shell of 2 units of the log-density."""
-        return self.within(2.0)
-
     def within(self, shell: float) -> NDArray[np.bool_]:
         """Which points are left without a shell of so many units of the log-density."""
         return np.asarray(self.log_density > self.log_density.max() - self.drop + shell)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.accuracy import HALF, HALF_MANY, SHELL
+from blupbayes.bayes.accuracy import error_of
 from blupbayes.bayes.combine import Blocks, blocks
 from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.mixture import Mixture
@@ -71,14 +71,10 @@ def leave_out(integral: Integral, design: Design, parts: Sequence[Index]) -> tup
     log_p = np.concatenate([given_the_rest(mixture, design, x, parts) for x in blocks(integral, A)])
     log_p = log_p.reshape(-1, len(parts))
 
-    def total(which: NDArray[np.bool_]) -> Array:
-        return -log_mean((mixture.weights_of(which)[:, None] * mixture.points.within).ravel(), -log_p)
+    def total(w: Array) -> Array:
+        return -log_mean((w[:, None] * mixture.points.within).ravel(), -log_p)
 
-    lattice = mixture.lattice
-    whole = total(np.ones(len(mixture.points), dtype=bool))
-    share = HALF.get(lattice.index.shape[1], HALF_MANY)
-    error = share * np.abs(total(lattice.even) - whole) + SHELL * np.abs(total(lattice.near) - whole)
-    return whole, error
+    return total(mixture.weights), error_of(mixture, total)
 
 
 def given_the_rest(mixture: Mixture, design: Design, x: Blocks, parts: Sequence[Index]) -> Array:
