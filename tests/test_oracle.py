@@ -46,7 +46,7 @@ def rail_at(rail, method):
 
 
 class TestRail:
-    """Published numbers of the Rail data (theory.md, section 7); tolerances are their printed digits."""
+    """Published numbers of the Rail data (theory.md, section 8); tolerances are their printed digits."""
 
     def test_variances(self, rail):
         oracle = rail_at(rail, "ML")

@@ -23,8 +23,8 @@ def test_fit_text_has_lme4s_numbers(sleep):
     for piece in (
         "REML fit of Reaction ~ Days + (Days | Subject)",
         "REML criterion 1743.6283, log-likelihood -871.8141, AIC 1755.63, BIC 1774.79",
-        " Intercept    251.41  6.8246  36.84",
-        " Days         10.467  1.5458   6.77",
+        " Intercept    251.41  6.8246  17.0  36.84    <2e-16",
+        " Days         10.467  1.5458  17.0   6.77  3.26e-06",
         "converged",
         repr(sleep.fit().variances),
     ):

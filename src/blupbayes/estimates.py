@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blupbayes.compare import effects, rows
-from blupbayes.errors import BlupbayesError
+from blupbayes.inference import Inference
 from blupbayes.mme.fit import Certificate, Estimate
 from blupbayes.mme.gaussian import posterior
 from blupbayes.mme.statistics import Statistics
@@ -30,7 +29,7 @@ ALIASED = "aliased: a combination of earlier columns"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(Inference):
     """ML or REML estimates, and the BLUPs at them.
 
     Parameters
@@ -200,33 +199,6 @@ class Fit:
         """Share of a level's own information that is kept [E-WEIGHT]: group, level, term, estimate."""
         return effects.weights(self.statistics.groups, self.gaussian)
 
-    def summary(self, df: str = "none") -> pd.DataFrame:
-        """Fixed effects with standard errors.
-
-        Parameters
-        ----------
-        df : {"none"}
-            Degrees of freedom: "none" compares t = estimate/se with the normal distribution, which is
-            too narrow where groups are few; the column df is then inf.
-
-        Returns
-        -------
-        DataFrame
-            estimate, se, df, t, p; a row per column of X; ``attrs["df"]`` says what df is.
-        """
-        if df != "none":
-            raise BlupbayesError(
-                f"df={df!r} is not available. Pass df='none': t against the normal distribution."
-            )
-        se = np.sqrt(np.diag(self.beta_cov.to_numpy()))
-        t: pd.Series[float] = self.beta / se
-        p = [math.erfc(abs(x) / math.sqrt(2.0)) for x in t]
-        table = pd.DataFrame({"estimate": self.beta, "se": se, "df": np.inf, "t": t, "p": p})
-        table.attrs["df"] = (
-            "none: t is compared with the normal distribution; se treats the variances as known"
-        )
-        return table
-
     def predict(self, data: Any = None, *, random: str = "all", new_levels: str = "error") -> pd.DataFrame:
         """Fitted values, or predictions for new rows: see :func:`blupbayes.predict.predict`."""
         return predict(
@@ -235,7 +207,7 @@ class Fit:
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """The long table of this answer; intervals are normal, of kind wald (se) or pev (pev_sd)."""
-        fixed = self.summary()
+        fixed = self.summary(df="none")
         known = "" if self.design.sigma is None else rows.KNOWN
         shared = {"uncertainty": fixed["se"], "uncertainty_kind": "se"}
         bounds = rows.normal_interval(fixed["estimate"], fixed["se"], ci_prob, "wald")

@@ -2,7 +2,7 @@
 
 X = Q R by Householder reflections, e = y - X beta_ols; what is kept is R, beta_ols, e'e and the
 cross-products of Z with itself, with Q and with e. Z'X, X'X and y'y are never formed: squaring them loses
-half of the digits (theory.md, section 8).
+half of the digits (theory.md, section 9).
 """
 
 from __future__ import annotations

@@ -14,6 +14,12 @@ from blupbayes.variances import significant
 __all__ = ["coefficients", "fit_text", "model_text", "paragraph", "size_of", "title"]
 
 WIDTH = 100
+LEAST_P = 2e-16
+FORMATS = {
+    "t": "{:.2f}".format,
+    "df": "{:.1f}".format,
+    "p": lambda p: f"<{LEAST_P:g}" if p < LEAST_P else f"{p:.3g}",
+}
 
 
 def size_of(design: Any) -> str:
@@ -29,12 +35,10 @@ def title(design: Any) -> str:
 
 
 def coefficients(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    """Fixed effects as aligned text; five significant digits, two decimals for t, NaN as blank."""
+    """Fixed effects as aligned text; five significant digits, two decimals for t, one for df, NaN as blank."""
     rows = [["", *columns]]
     for name, row in table.iterrows():
-        cells = [
-            "" if np.isnan(row[c]) else f"{row[c]:.2f}" if c == "t" else significant(row[c]) for c in columns
-        ]
+        cells = ["" if np.isnan(row[c]) else FORMATS.get(c, significant)(row[c]) for c in columns]
         rows.append([str(name), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -74,8 +78,8 @@ def fixed_text(fit: Any) -> list[str]:
     """The fixed effects of a fit, with their head."""
     if not fit.design.fixed_names:
         return ["Fixed effects: none"]
-    head = "Fixed effects (se with the variances held at their estimates):"
-    return [head, coefficients(fit.summary(), ["estimate", "se", "t"])]
+    head = "Fixed effects (se with the variances held at their estimates; df by Satterthwaite):"
+    return [head, coefficients(fit.summary(), ["estimate", "se", "df", "t", "p"])]
 
 
 def model_text(design: Any, aliased: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""The frequentist side: standard errors, degrees of freedom, profiles, tests, bootstrap, influence."""
