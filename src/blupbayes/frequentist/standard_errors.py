@@ -7,6 +7,7 @@ zero stand at the boundary, where a likelihood has no standard error: they are h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,52 +133,35 @@ def varcorr(statistics: Statistics, found: Spread) -> pd.DataFrame:
         group, term, with_term, vcov, vcov_se, sdcor, sdcor_se; for a pair of coefficients vcov is their covariance
         and sdcor their correlation, as in lme4. ``attrs`` say which information and how it was carried over.
     """
-    sd = {
-        (x.group, x.r): (v, k)
-        for k, (x, v) in enumerate(zip(found.which, found.values, strict=True))
-        if x.kind != "corr"
-    }
     T, sigma = found.at.factor.T, found.at.sigma
     J = slopes(found.which, statistics.groups, T, sigma)
-    rows = []
-    for k, x in enumerate(found.which):
-        if x.kind == "corr":
-            vcov, gradient = covariance(x, found, J, k, sd)
-        else:
-            vcov, gradient = found.values[k] ** 2, 2.0 * found.values[k] * J[k]
-        se = (
-            np.nan
-            if np.isnan(found.se[k])
-            else float(np.sqrt(np.maximum(gradient @ found.cov @ gradient, 0.0)))
-        )
-        names = statistics.groups[x.group].names if x.group >= 0 else ("",)
-        group = statistics.groups[x.group].name if x.group >= 0 else "residual"
-        rows.append(
-            (
-                group,
-                names[x.r],
-                names[x.c] if x.kind == "corr" else "",
-                vcov,
-                se,
-                found.values[k],
-                found.se[k],
-            )
-        )
+    order = sorted(range(len(found.which)), key=lambda k: found.which[k].group < 0)  # sigma last
+    rows = [row_of(statistics, found, J, k) for k in order]
     table = pd.DataFrame(rows, columns=["group", "term", "with_term", "vcov", "vcov_se", "sdcor", "sdcor_se"])
-    table = table.iloc[np.argsort([x.group < 0 for x in found.which], kind="stable")].reset_index(drop=True)
     table.attrs["se"] = f"{found.kind} information, delta method; NaN at the boundary"
     return table
 
 
-def covariance(
-    x: Reading, found: Spread, J: Array, k: int, sd: dict[tuple[int, int], tuple[float, int]]
-) -> tuple[float, Array]:
-    """A covariance and its slope in (theta, log sigma^2) from the correlation and the two sds."""
-    (a, i), (b, j) = sd[x.group, x.r], sd[x.group, x.c]
-    corr = found.values[k]
+def row_of(statistics: Statistics, found: Spread, J: Array, k: int) -> tuple[Any, ...]:
+    """One row of varcorr."""
+    x, value, se = found.which[k], float(found.values[k]), float(found.se[k])
+    vcov, slope = covariance(found, J, k) if x.kind == "corr" else (value**2, 2.0 * value * J[k])
+    vcov_se = np.nan if np.isnan(se) else float(np.sqrt(np.maximum(slope @ found.cov @ slope, 0.0)))
+    if x.kind == "sigma":
+        return "residual", "", "", vcov, vcov_se, value, se
+    g = statistics.groups[x.group]
+    return g.name, g.names[x.r], g.names[x.c] if x.kind == "corr" else "", vcov, vcov_se, value, se
+
+
+def covariance(found: Spread, J: Array, k: int) -> tuple[float, Array]:
+    """The k-th pair's covariance and its slope in (theta, log sigma^2), from the correlation and the two sds."""
+    x, corr = found.which[k], found.values[k]
+    place = {(y.group, y.r): i for i, y in enumerate(found.which) if y.kind == "sd"}
+    i, j = place[x.group, x.r], place[x.group, x.c]
+    a, b = found.values[i], found.values[j]
     if np.isnan(corr):
         return 0.0, np.zeros(J.shape[1])
-    return a * b * corr, a * b * J[k] + corr * (a * J[j] + b * J[i])
+    return float(a * b * corr), a * b * J[k] + corr * (a * J[j] + b * J[i])
 
 
 def wald(found: Spread, z: float) -> tuple[Array, Array, list[str]]:
