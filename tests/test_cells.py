@@ -1,6 +1,7 @@
 """Columns of X put together again from covariates and codings, row by row, and the margins that terms add."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,8 @@ FORMULAS = {
     "quoted": "`my f`*x",
     "quoted_call": "C(`my f`, contr.sum):x",
     "odd_levels": "odd * x",
+    "ends_alike": "hx:x",
+    "one_level": "only + C(only, contr.poly):x + f:only",
 }
 
 
@@ -39,8 +42,8 @@ def make_frame(n=90):
     frame = pd.DataFrame({name: rng.normal(size=n) for name in ("y", "x", "z")})
     for name, levels in {"f": "abc", "h": "uv", "g": "ABCDEF", "my f": "klm"}.items():
         frame[name] = rng.choice(list(levels), n)
-    frame["odd"] = rng.choice(["x:", "f[a]:x", "]"], n)
-    return frame.assign(flag=rng.random(n) > 0.5)
+    frame["odd"] = rng.choice(["x:", "f[a]:x", "]", "a:x[1]"], n)
+    return frame.assign(flag=rng.random(n) > 0.5, hx=frame["h"], only="level")
 
 
 FRAME = make_frame()
@@ -50,6 +53,7 @@ VALUES = {
     "C(f, contr.diff)": "f",
     "C(f, contr.treatment(base='b'))": "f",
     "C(h, contr.SAS)": "h",
+    "C(only, contr.poly)": "only",
     "C(f, {'linear': [1, 0, -1]})": "f",
     "C(f, spans_intercept=False)": "f",
     "C(f, levels=['b', 'a', 'c', 'z'])": "f",
@@ -84,26 +88,30 @@ def test_columns_are_the_products_that_their_cells_say(text):
     np.testing.assert_allclose(np.column_stack([rebuilt(c) for c in columns]), design.X, rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize(
-    "text", ["poly(x, 2) * f", "f:poly(x, 2):bs(z, df=3)", "bs(x, df=4):f", "cr(x, df=3):h"]
-)
+BASES = [
+    "poly(x, 2) * f",
+    "f:poly(x, 2):bs(z, df=3)",
+    "bs(x, df=12):f",
+    "cr(x, df=3):h",
+    "f:bs(x, df=4, include_intercept=True)",
+    "f:h:bs(x, df=4, include_intercept=True)",
+]
+
+
+@pytest.mark.parametrize("text", BASES)
 def test_the_columns_of_a_basis_are_covariates_of_their_own(text):
-    """Divided by the codings, all columns with the same covariates are the same numbers."""
+    """Products of codings and of the columns of the bare bases, by name, are the columns of X."""
     design = build(f"y ~ {text} + (1 | g)", FRAME)
+    alone = {}
+    for basis in re.findall(r"\w+\([^)]*\)", text):
+        bare = build(f"y ~ 0 + {basis} + (1 | g)", FRAME)
+        alone |= dict(zip(bare.fixed_names, bare.X.T, strict=True))
     columns = [column for term in cell_terms(design) for column in term.columns]
-    bare = {}
     for column, values in zip(columns, design.X.T, strict=True):
-        coded = np.ones(len(FRAME))
+        expected = np.prod([alone[name] for name in column.covariates], axis=0) * np.ones(len(FRAME))
         for factor, coding in column.codings.items():
-            coded *= FRAME[factor].map(dict(zip(sorted(FRAME[factor].unique()), coding, strict=True)))
-        bare.setdefault(column.covariates, []).append(
-            np.where(coded != 0, values / np.where(coded, coded, 1), np.nan)
-        )
-    assert len(bare) > 1
-    for same in bare.values():
-        stacked = np.array(same)
-        spread = np.nanmax(stacked, axis=0, initial=-np.inf) - np.nanmin(stacked, axis=0, initial=np.inf)
-        assert np.nanmax(np.where(np.isfinite(spread), spread, 0)) <= 1e-14 * np.abs(design.X).max()
+            expected *= FRAME[factor].map(dict(zip(sorted(FRAME[factor].unique()), coding, strict=True)))
+        np.testing.assert_allclose(values, expected, rtol=1e-14, atol=0)
 
 
 def margins(text):

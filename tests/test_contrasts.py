@@ -56,6 +56,7 @@ def test_a_name_is_a_coefficient_even_if_it_reads_as_an_equation():
 def test_labels_are_the_users_where_there_are_any():
     frame = pd.DataFrame({"Days": [1, 2]}, index=["once", "twice"])
     assert read_contrasts(frame, NAMES).labels == ("once", "twice")
+    assert read_contrasts(frame.reset_index(drop=True), NAMES).labels == ("Days", "2*Days")
     assert read_contrasts([" Days = 3 ", "Days"], NAMES).labels == ("Days = 3", "Days")
     found = read_contrasts([[0, 1, -2, 0], [-1, 0, 0.5, 0]], NAMES)
     assert found.labels == ("Days - 2*Sex[T.Male]", "-Intercept + 0.5*Sex[T.Male]")

@@ -99,6 +99,7 @@ def test_names_like_numbers_and_sums_stand_in_backticks():
     assert read_equation("2*`1` - 1", names)[1] == 1
     assert read_equation("`a - b` = a", names)[0].tolist() == [0, 1, -1, 0]
     assert read_equation("`a`-`b`", names)[0].tolist() == [0, 0, 1, -1]
+    assert read_equation("3*a - b", names)[0].tolist() == [0, 3, 0, 0]  # the longest name is meant
 
 
 @pytest.mark.parametrize(
@@ -142,5 +143,6 @@ def test_a_close_name_is_suggested():
 def test_deep_and_long_texts_end_in_an_answer_or_a_sentence():
     assert read_equation("-" * 20_001 + "age", NAMES)[0][1] == -1
     assert read_equation(" + ".join(["age"] * 5000), NAMES)[0][1] == 5000
+    assert read_equation("(age) + " * 100 + "age", NAMES)[0][1] == 101
     with pytest.raises(FormulaError, match="nested"):
         read_equation("(" * 20_000, NAMES)

@@ -141,6 +141,10 @@ def test_F_does_not_depend_on_units():
     np.testing.assert_allclose(F_of("a * x + b", changed), F_of("a * x + b"), rtol=1e-8)
 
 
+def test_F_does_not_depend_on_numbers_in_a_term():
+    np.testing.assert_allclose(F_of("2:x + a:x + b"), F_of("x + a:x + b"), rtol=1e-8)
+
+
 def sum_coded(values):
     """Columns (n, J - 1): 1 for a level, -1 for the last."""
     levels = sorted(values.unique())
@@ -283,6 +287,16 @@ def test_columns_of_arrays_are_terms_of_their_own_but_the_constant():
 
 def test_there_is_nothing_to_test_without_terms():
     assert type_three(build("y ~ 1 + (1 | g)", FRAME)) == type_three(build("y ~ 0 + (1 | g)", FRAME)) == {}
+
+
+def test_columns_that_cannot_be_told_apart_refuse_all_terms():
+    """formulaic makes one column of two levels that are written alike."""
+    levels = np.array([0, 1, "1"], dtype=object)
+    mixed = pd.Categorical(levels[np.arange(len(FRAME)) % 3], categories=levels)
+    found = hypotheses(build("y ~ mixed * x + (1 | g)", FRAME.assign(mixed=mixed)))
+    assert len(found) == 3 and all(
+        "'mixed' has levels of the same name" in h.reason and not len(h.L) for h in found
+    )
 
 
 @pytest.mark.parametrize(

@@ -131,14 +131,13 @@ def _choices(factor: Any, names: Sequence[str], spec: Any, booleans: frozenset[s
     if expr in booleans:
         return [(expr, np.array([0.0, 1.0]))]
     own = re.compile(rf"(?:^|:)({re.escape(expr)}(?:\[[^\[\]]*\])*)(?=:|$)")
-    found = dict.fromkeys(match for name in names for match in own.findall(name))
-    return [token for token in found if not (factor.reduced and token == f"{expr}[0]")]
+    found = {match for name in names for match in own.findall(name)}
+    numbered = sorted(found, key=lambda token: (len(token), token))  # basis[2] stands before basis[10]
+    return [token for token in numbered if not (factor.reduced and token == f"{expr}[0]")]
 
 
 def _coding(contrasts: Any, reduced: bool) -> Array:
     """Values (J, m) of the columns of a coding at each level."""
-    if reduced and len(contrasts.levels) == 1:
-        return np.zeros((1, 0))
     return np.asarray(contrasts.get_coding_matrix(reduced_rank=reduced), dtype=np.float64)
 
 
@@ -152,15 +151,12 @@ def _columns(choices: Sequence[Sequence[Choice]], scale: float) -> Iterator[Cell
 
 def _margins(scoped: Any, choices: Sequence[Sequence[Choice]]) -> Iterator[Margin]:
     """The margins that the products of one of formulaic's scoped terms span."""
-    if not all(choices):
-        return
     covariates, factors = [], []
     for factor, options in zip(scoped.factors, choices, strict=True):
         codings = [option[1] for option in options if not isinstance(option, str)]
         if codings:
             own = frozenset([factor.factor.expr])
-            constant = not factor.reduced and _holds_constant(np.column_stack(codings))
-            factors.append([frozenset(), own] if constant else [own])
+            factors.append([frozenset(), own] if _holds_constant(np.column_stack(codings)) else [own])
         else:
             covariates.append([option for option in options if isinstance(option, str)])
     for numbers in itertools.product(*covariates):

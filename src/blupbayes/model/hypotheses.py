@@ -91,8 +91,8 @@ def _hypothesis(term: CellTerm, terms: Sequence[CellTerm]) -> Hypothesis:
     n, p = term.stop - term.start, terms[-1].stop
     unread = [other.name for other in terms if len(other.columns) < other.stop - other.start]
     if unread or not n:
-        reason = f"the columns of '{unread[0]}' cannot be told apart" if unread else "it has no columns"
-        return Hypothesis(term.name, np.zeros((0, p)), reason)
+        same = f"'{unread[0]}' has levels of the same name, such as 1 and '1'; rename one" if unread else ""
+        return Hypothesis(term.name, np.zeros((0, p)), same or "it has no columns: a factor with one level")
     columns = [column for other in terms for column in other.columns]
     sizes = {f: len(coding) for column in term.columns for f, coding in column.codings.items()}
     blocks = [[_on_margin(c, margin, sizes) for c in columns] for margin in term.margins]
