@@ -88,19 +88,26 @@ def _is_intercept(term: CellTerm) -> bool:
 
 def _hypothesis(term: CellTerm, terms: Sequence[CellTerm]) -> Hypothesis:
     """What a term says about the functions on cells, as rows over all columns of X."""
-    n, p = term.stop - term.start, terms[-1].stop
+    n = term.stop - term.start
     unread = [other.name for other in terms if len(other.columns) < other.stop - other.start]
-    if unread or not n:
-        same = f"'{unread[0]}' has levels of the same name, such as 1 and '1'; rename one" if unread else ""
-        return Hypothesis(term.name, np.zeros((0, p)), same or "it has no columns: a factor with one level")
+    if unread:
+        return _refused(
+            term, terms, f"the columns of '{unread[0]}' cannot be told apart; are two levels written alike?"
+        )
+    if not n:
+        return _refused(term, terms, "it has no columns: a factor with one level")
     columns = [column for other in terms for column in other.columns]
     sizes = {f: len(coding) for column in term.columns for f, coding in column.codings.items()}
-    blocks = [[_on_margin(c, margin, sizes) for c in columns] for margin in term.margins]
-    L = _independent(np.vstack([np.zeros((0, p)), *(np.column_stack(block) for block in blocks)]))
+    blocks = [np.column_stack([_on_margin(c, margin, sizes) for c in columns]) for margin in term.margins]
+    L = _independent(np.vstack([np.zeros((0, len(columns))), *blocks]))
     if len(L) != n:
         reason = f"its {n} columns hold {len(L)} hypotheses of their own; the rest is in other terms too"
-        return Hypothesis(term.name, np.zeros((0, p)), reason)
+        return _refused(term, terms, reason)
     return Hypothesis(term.name, L)
+
+
+def _refused(term: CellTerm, terms: Sequence[CellTerm], reason: str) -> Hypothesis:
+    return Hypothesis(term.name, np.zeros((0, terms[-1].stop)), reason)
 
 
 def _on_margin(column: CellColumn, margin: Margin, sizes: Mapping[str, int]) -> Array:
