@@ -1,0 +1,1 @@
+"""The frequentist side: what is read from a fit beyond its estimates."""
