@@ -112,6 +112,21 @@ class Oracle:
         r[:p] += kappa * P @ (np.zeros(p) + m)
         return M, r
 
+    def blp(self, x, z, offset=0.0):
+        """Best linear unbiased predictor of o + x'beta + z'b and its error variance, for rows x (m, p), z (m, q).
+
+        With c = Cov(y, z'b) = Z Sigma z and delta = V^-1 c: o + x'beta_hat + delta'(y - offset - X beta_hat), and
+        z'Sigma z - c'V^-1 c + (x - X'delta)'(X'V^-1 X)^-1 (x - X'delta). X is read on its kept columns.
+        """
+        own, x = self.estimable, np.asarray(x)[:, self.kept]
+        c = self.Z @ self.Sigma @ z.T
+        delta = np.linalg.solve(self.V, c)
+        beta, cov = own.fixed()
+        left = x - delta.T @ own.X
+        variance = np.sum((z @ self.Sigma) * z, axis=1) - np.sum(c * delta, axis=0)
+        mean = offset + x @ beta + delta.T @ (self.e - own.X @ beta)
+        return mean, variance + np.sum((left @ cov) * left, axis=1)
+
     def ml(self):
         """-2 log p(y | beta_hat) = n log(2 pi) + log|V| + r'V^-1 r."""
         return minus_two_log_likelihood(self.V, self.e, self.X[:, self.kept], "ML")

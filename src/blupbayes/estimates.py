@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blupbayes.compare import effects, rows
+from blupbayes.frequentist import residuals as left
+from blupbayes.frequentist.simulate import refit, simulate
 from blupbayes.inference import Inference
 from blupbayes.mme.fit import Certificate, Estimate
-from blupbayes.mme.gaussian import posterior
+from blupbayes.mme.gaussian import GaussianPosterior, posterior
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
-from blupbayes.predict import predict
+from blupbayes.prediction_error import predict_with_error
 from blupbayes.show.sheet import compose
 from blupbayes.show.summary import fit_text, title
 from blupbayes.show.tables import to_html
@@ -169,9 +171,14 @@ class Fit(Inference):
         return (f"criterion {self.criterion:.4f}; {state}.", *self.messages)
 
     @cached_property
-    def gaussian(self) -> effects.GaussianLike:
+    def solved(self) -> GaussianPosterior:
         """Henderson's equations solved at the estimates [E-MME]; computed when first needed."""
-        read: effects.GaussianLike = effects.pivoted(posterior(self.statistics, self.estimate.T, self.sigma))
+        return posterior(self.statistics, self.estimate.T, self.sigma)
+
+    @cached_property
+    def gaussian(self) -> effects.GaussianLike:
+        """The same, read on the columns of X that are kept."""
+        read: effects.GaussianLike = effects.pivoted(self.solved)
         return read
 
     def ranef(self) -> pd.DataFrame:
@@ -199,11 +206,91 @@ class Fit(Inference):
         """Share of a level's own information that is kept [E-WEIGHT]: group, level, term, estimate."""
         return effects.weights(self.statistics.groups, self.gaussian)
 
-    def predict(self, data: Any = None, *, random: str = "all", new_levels: str = "error") -> pd.DataFrame:
-        """Fitted values, or predictions for new rows: see :func:`blupbayes.predict.predict`."""
-        return predict(
-            self.design, self.estimate.beta, self.gaussian.b, data, random=random, new_levels=new_levels
-        )
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: Any = "all",
+        new_levels: str = "error",
+        ci_prob: float | None = None,
+        weights: Any = None,
+        se: bool = True,
+    ) -> pd.DataFrame:
+        """Fitted values, or predictions for new rows, with standard errors [E-BLP].
+
+        Parameters
+        ----------
+        data : frame, optional
+            New rows, without the response; None takes the model's own.
+        random : "all", "none", a name or a list of names
+            Which random effects take part: of a grouping factor ("Subject"), one coefficient ("Subject[Days]"), or a
+            term as the formula writes it ("(1 | Subject)"). The others are 0 in the mean, and drawn anew in a
+            prediction.
+        new_levels : {"error", "population"}
+            What a level that the fit has not seen gets: a refusal, or b = 0 in the mean and a new draw in a prediction.
+        ci_prob : float, optional
+            Level of normal intervals of the mean (ci_lb, ci_ub) and of a new observation (pi_lb, pi_ub).
+        weights : str or array (m,), optional
+            Precision weights of the rows; None is 1 for new rows, and the model's own for its own.
+        se : bool
+            False gives the mean alone, at next to no cost.
+
+        Returns
+        -------
+        DataFrame
+            mean; se_mean, of beta and b jointly; sd_prediction, with sigma^2 / weight and the variance of random
+            effects that are drawn anew; intervals. Unit of y. The variances are held at their estimates
+            (``attrs["kind"]``), so with few levels intervals are too short: see ExactPosterior.predict. Rows whose
+            mean is not estimable have an infinite se_mean and are named in ``attrs["messages"]``.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit()
+        >>> fit.predict({"Rail": ["2", "7"]}, new_levels="population").round(2)
+            mean  se_mean  sd_prediction
+        0  31.97     2.31           4.64
+        1  66.50    10.17          27.11
+        """
+        options = {
+            "random": random,
+            "new_levels": new_levels,
+            "ci_prob": ci_prob,
+            "weights": weights,
+            "se": se,
+        }
+        return predict_with_error(self.design, self.estimate.beta, self.solved, data, **options)
+
+    def fitted(self, level: str = "conditional") -> pd.Series:
+        """Fitted values o + X beta + Z b, or o + X beta (level="marginal"), under the data's index."""
+        return left.fitted(self.design, self.estimate.beta, self.solved, level)
+
+    def residuals(self, kind: str = "raw", level: str = "conditional") -> pd.Series:
+        """Residuals: kind "raw", "pearson" or "studentized", level "conditional" on b or "marginal".
+
+        Pearson's are over the sd of y, sigma / sqrt(w) or the marginal one; studentized ones over their own sd. lme4's
+        ``resid(type = "pearson", scaled = TRUE)`` are the conditional Pearson residuals.
+        """
+        return left.residuals(self.design, self.estimate.beta, self.solved, kind, level)
+
+    def leverage(self) -> pd.Series:
+        """d fitted_i / d y_i of the conditional fit at fixed variances, between 0 and 1."""
+        return left.leverage(self.design, self.solved)
+
+    def quantile_residuals(self, n: int = 250, random_seed: Any = None, level: str = "marginal") -> pd.Series:
+        """Where each y stands among n simulated ones, in [0, 1]: uniform if the model holds.
+
+        See `blupbayes.frequentist.residuals.quantile_residuals`.
+        """
+        return left.quantile_residuals(self.design, self.estimate.beta, self.solved, n, random_seed, level)
+
+    def simulate(self, n: int = 1, *, random: str = "new", random_seed: Any = None) -> pd.DataFrame:
+        """n responses (n_obs, n) from the model at its estimates; b drawn anew, or at the BLUPs ("conditional")."""
+        return simulate(self.design, self.estimate.beta, self.solved, n, random, random_seed)
+
+    def refit(self, y: Any) -> Fit:
+        """The same design fitted to another response, array or Series (n_obs,), by the same method."""
+        return Fit(*refit(self.design, self.method, y))
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """The long table of this answer; intervals are normal, of kind wald (se) or pev (pev_sd)."""

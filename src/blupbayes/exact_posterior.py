@@ -15,6 +15,7 @@ from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.exact_tree import exact_tree
 from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.leave_out import leave_out
+from blupbayes.bayes.predictive import predict_exactly
 from blupbayes.bayes.propriety import moment_messages
 from blupbayes.bayes.quantity import combinations, quantity
 from blupbayes.bayes.reweight import reweighted
@@ -235,6 +236,44 @@ class ExactPosterior:
         """
         rows = [weights] if isinstance(weights, Mapping) else list(weights)
         return combinations(self.integral, self.design, rows, ci_prob)
+
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: Any = "all",
+        new_levels: str = "error",
+        ci_prob: float = 0.95,
+        weights: Any = None,
+    ) -> pd.DataFrame:
+        """Posterior means and posterior predictive intervals of the model's rows or new ones, without draws.
+
+        Parameters
+        ----------
+        data, random, new_levels, weights
+            As in `Fit.predict`. What does not take part in the mean, or belongs to a new level, is 0 there, so that
+            the mean is that of the population; in a new observation it is drawn from its population.
+        ci_prob : float
+            Level of the equal-tailed intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            mean, sd_mean, ci_lb, ci_ub (of o + x'beta + z'b); sd_prediction, pi_lb, pi_ub (of a new observation). Unit
+            of y; the variances are integrated over.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> post = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).integrate()
+        >>> new = post.predict({"Rail": ["2", "7"]}, new_levels="population")
+        >>> new[["mean", "sd_mean", "pi_lb", "pi_ub"]].round(0)
+           mean  sd_mean  pi_lb  pi_ub
+        0  32.0      2.0   22.0   42.0
+        1  66.0     11.0    6.0  127.0
+        """
+        options = {"random": random, "new_levels": new_levels, "weights": weights}
+        return predict_exactly(self.integral, self.design, data, ci_prob, **options)
 
     def draw(self, draws: int = 1000, chains: int = 4, random_seed: Any = None) -> Any:
         """Independent draws of everything, for what has no closed form.

@@ -12,6 +12,7 @@ import pandas as pd
 
 from blupbayes.bayes import summary as read
 from blupbayes.bayes.diagnostics import diagnostics
+from blupbayes.bayes.predict_draws import predict_draws
 from blupbayes.bayes.provenance import prior_from
 from blupbayes.bayes.tree import log_likelihood
 from blupbayes.compare import rows
@@ -121,6 +122,32 @@ class Posterior:
             Groups posterior and log_likelihood. ``data["log_likelihood"]`` is the conditional one.
         """
         return log_likelihood(self.data, self.design, self.prior, kind)
+
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: Any = "all",
+        new_levels: str = "error",
+        ci_prob: float = 0.95,
+        weights: Any = None,
+    ) -> pd.DataFrame:
+        """Posterior means and posterior predictive intervals of the model's rows or new ones, from the draws.
+
+        Parameters
+        ----------
+        data, random, new_levels, weights, ci_prob
+            As in `ExactPosterior.predict`.
+
+        Returns
+        -------
+        DataFrame
+            mean, sd_mean, ci_lb, ci_ub (of o + x'beta + z'b); sd_prediction, pi_lb, pi_ub (of a new observation). Given
+            a draw a new observation is normal, so the last three have no Monte Carlo error beyond that of the draws
+            (Student t effects of new levels: one scale per draw; their sd_prediction is infinite).
+        """
+        options = {"random": random, "new_levels": new_levels, "weights": weights}
+        return predict_draws(self.data, self.design, self.prior, data, ci_prob, **options)
 
     def to_zarr(self, path: Any) -> None:
         """Write the draws to a directory that `read_posterior` reads, and ``xarray.open_datatree`` too.

@@ -80,7 +80,8 @@ def combine(integral: Integral, A: Array) -> Mixture:
     """The mixture of n linear combinations A (n, p + q) of [beta, b], in place of the usual quantities."""
     found = list(blocks(integral, A))
     points = integral.mixture.points
-    linear = slice(0, A.shape[1])
+    hidden = integral.marginal.hidden_root
+    extra = np.sum((A[:, : len(hidden)] @ hidden) ** 2, axis=1)
     return replace(
         integral.mixture,
         points=replace(
@@ -88,6 +89,6 @@ def combine(integral: Integral, A: Array) -> Mixture:
             base=np.concatenate([x.base for x in found]),
             B=np.concatenate([x.B for x in found]),
             own=np.concatenate([x.own for x in found]),
-            extra=points.extra[:, linear] @ (A**2).T,
+            extra=np.broadcast_to(extra, (len(points), len(A))),
         ),
     )

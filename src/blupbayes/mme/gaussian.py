@@ -71,20 +71,24 @@ class GaussianPosterior:
     @cached_property
     def pev(self) -> tuple[Array, ...]:
         """Var(b_hat - b) by level, (J, q, q) per group [E-PEV]; at kappa > 0 the posterior covariance."""
-        response = self._response
         return tuple(
-            c + Y @ self.g_cov @ Y.transpose(0, 2, 1) for c, Y in zip(self.cond_cov, response, strict=True)
+            c + Y @ self.g_cov @ Y.transpose(0, 2, 1)
+            for c, Y in zip(self.cond_cov, self.response, strict=True)
         )
 
     @cached_property
     def cross_cov(self) -> tuple[Array, ...]:
         """Cov(b_hat - b, beta_hat - beta) by level, (J, q, p) per group."""
-        return tuple(-(Y @ self.g_cov @ self._G.T) for Y in self._response)
+        return tuple(-(Y @ self.g_cov @ self._G.T) for Y in self.response)
 
     @property
-    def _response(self) -> tuple[Array, ...]:
-        """How b answers to Q, the whitened fixed effects: (J, q, r) per group."""
+    def response(self) -> tuple[Array, ...]:
+        """How b answers to the whitened fixed effects: b_hat falls by this times R beta, (J, q, r) per group."""
         return self.statistics.layout.split(self._border.b[:, : self.statistics.rank])
+
+    def whitened(self, X: Array) -> Array:
+        """Rows of X (m, p) as combinations of R beta (m, r); of those that are not estimable, the part that is."""
+        return X @ self._G
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, tuple[Array, ...]]:
         """n independent draws: beta (n, p) and b (n, J, q) per group.

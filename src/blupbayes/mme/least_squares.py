@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-__all__ = ["independent_columns", "least_squares"]
+__all__ = ["estimable", "independent_columns", "least_squares"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -14,6 +14,7 @@ Index = NDArray[np.intp]
 RANK_TOLERANCE = (
     1e-11  # a column is aliased if what the earlier ones leave of it is below this share of its norm
 )
+ESTIMABLE = 1e-8  # of a row's norm, columns in units of their own norm, that may lie outside the rows of X
 
 
 def independent_columns(X: Array) -> Index:
@@ -32,6 +33,19 @@ def independent_columns(X: Array) -> Index:
             basis.append(column / left)
             kept.append(k)
     return np.array(kept, dtype=np.intp)
+
+
+def estimable(R: Array, rows: Array) -> NDArray[np.bool_]:
+    """Which rows x (m, p) are combinations of the rows of R (r, p), r its rank: then x'beta can be estimated."""
+    r, p = R.shape
+    if r == p:
+        return np.ones(len(rows), dtype=bool)
+    norms = np.linalg.norm(R, axis=0)
+    size = np.where(norms > 0, norms, 1.0)
+    free = np.linalg.svd(R / size)[2][r:]
+    scaled = rows / size
+    outside, whole = np.linalg.norm(scaled @ free.T, axis=1), np.linalg.norm(scaled, axis=1)
+    return np.asarray(outside <= ESTIMABLE * whole)
 
 
 def least_squares(X: Array, y: Array, root_weights: Array | None) -> tuple[Index, Array, Array, Array]:

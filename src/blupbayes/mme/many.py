@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError
 from blupbayes.mme.core import Core
 from blupbayes.mme.factor import Factor, factorize
+from blupbayes.mme.forms import forms
 from blupbayes.mme.linalg import transpose
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["Many", "eliminate_many"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 NUMBERS = 2_000_000  # held at once in one matrix per point
 
@@ -42,6 +44,9 @@ class Many(Protocol):
 
     def covered(self, x: Array) -> Array:
         """W x (m, q, n) for x (q, n)."""
+
+    def forms(self, codes: Sequence[Index], columns: Sequence[Array]) -> Array:
+        """z'Wz (m, n) of n rows z, given as in forms.py."""
 
     def noise(self, rng: np.random.Generator) -> Array:
         """One draw (m, q) from N(0, W) at each point."""
@@ -68,6 +73,11 @@ class OneByOne:
         """As in Many."""
         missing = np.full(x.shape, np.nan)
         return np.stack([missing if f is None else f.covered(x) for f in self.factors])
+
+    def forms(self, codes: Sequence[Index], columns: Sequence[Array]) -> Array:
+        """As in Many."""
+        missing, layout = np.full(len(codes[0]), np.nan), self.statistics.layout
+        return np.stack([missing if f is None else forms(f, layout, codes, columns) for f in self.factors])
 
     def noise(self, rng: np.random.Generator) -> Array:
         """As in Many."""
@@ -109,6 +119,21 @@ class Stacked:
         C = inverses(transpose(self.H) @ self.H + np.eye(self.H.shape[2]))
         inner = self.spread(np.broadcast_to(x, (len(C), *x.shape)), transposed=True)
         return self.spread(C @ inner, transposed=False)
+
+    def forms(self, codes: Sequence[Index], columns: Sequence[Array]) -> Array:
+        """As in Many."""
+        layout = self.statistics.layout
+        W, out = self.covered(np.eye(layout.size)), np.zeros((len(self.H), len(codes[0])))
+        entries = [
+            (o + level * z.shape[1] + a, z[:, a])
+            for o, level, z in zip(layout.offsets, codes, columns, strict=True)
+            for a in range(z.shape[1])
+        ]
+        for i, (where, z) in enumerate(entries):
+            out += z**2 * W[:, where, where]
+            for other, x in entries[:i]:
+                out += 2.0 * z * x * W[:, where, other]
+        return out
 
     def noise(self, rng: np.random.Generator) -> Array:
         """As in Many."""

@@ -89,7 +89,9 @@ class Design:
         """Length of theta: the free entries of all covariance factors."""
         return sum(term.n_theta for group in self.groups for term in group.terms)
 
-    def encode(self, data: Any, groups: Collection[str] | None = None) -> NewRows:
+    def encode(
+        self, data: Any, groups: Collection[str] | None = None, columns: Collection[str] | None = None
+    ) -> NewRows:
         """New rows in the coding of this design.
 
         Parameters
@@ -97,7 +99,9 @@ class Design:
         data : data frame
             The columns of the formula; the response is not needed.
         groups : collection of str, optional
-            Names of the groups to encode; the columns of the others are not needed. None for all.
+            Names of the groups whose levels are encoded; the columns of the others are not needed. None for all.
+        columns : collection of str, optional
+            Names of the groups for which what multiplies their coefficients is made. None for the same.
 
         Returns
         -------
@@ -113,7 +117,7 @@ class Design:
         if self.encoding is None:
             message = "a model from arrays cannot encode new rows: it does not know how X and Z were made. "
             raise DataError(message + "Use a formula, or multiply your new rows with the estimates.")
-        return self.encoding.encode(data, groups)
+        return self.encoding.encode(data, groups, columns)
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} {len(g.levels)} levels x {len(g.names)}" for g in self.groups)

@@ -119,16 +119,19 @@ class Encoding:
     dtypes: Mapping[str, Any]
     array_offset: bool
 
-    def encode(self, data: Any, groups: Collection[str] | None = None) -> NewRows:
-        """New rows of a table, with the given groups (all of them if None)."""
+    def encode(
+        self, data: Any, groups: Collection[str] | None = None, columns: Collection[str] | None = None
+    ) -> NewRows:
+        """New rows of a table, with levels of some groups (all if None), and columns of some (the same if None)."""
         chosen = list(self.groups) if groups is None else list(groups)
-        unknown = [name for name in chosen if name not in self.groups]
+        sided = chosen if columns is None else list(columns)
+        unknown = [name for name in (*chosen, *sided) if name not in self.groups]
         if unknown:
             raise DataError(f"the model has no group '{unknown[0]}' (groups: {listing(self.groups)})")
         if self.array_offset:
             message = "the offset of the model is an array, which new rows do not have; "
             raise DataError(message + "give it as the name of a column, or as offset(x) in the formula")
-        in_matrices = self._in_matrices(chosen)
+        in_matrices = self._in_matrices(sided)
         frame = self._read(
             data, in_matrices | {name: None for g in chosen for name in self.groups[g].factors}
         )
@@ -139,7 +142,7 @@ class Encoding:
             self.fixed.encode(coded),
             offset if self.offsets else None,
             {name: codes for name, (codes, _) in made.items()},
-            {name: np.hstack([side.encode(coded) for side in self.groups[name].sides]) for name in chosen},
+            {name: np.hstack([side.encode(coded) for side in self.groups[name].sides]) for name in sided},
             {name: unseen for name, (_, unseen) in made.items()},
         )
 
