@@ -104,6 +104,9 @@ def test_one_fit_and_no_fit():
         anova(one)
     with pytest.raises(ComparisonError, match="cannot compare a str"):
         anova(one, "two")
+    solved = bb.MixedModel("Reaction ~ Days + (1 | Subject)", sleep()).solve(one)
+    with pytest.raises(ComparisonError, match="cannot compare a Gaussian"):
+        anova(one, solved)
     with pytest.raises(ComparisonError, match="two or more"):
         anova()
 
@@ -113,6 +116,8 @@ def test_other_data_and_models_that_are_not_nested_are_refused():
     one = fit("Reaction ~ Days + (1 | Subject)", data)
     with pytest.raises(ComparisonError, match=r"180 vs 179 rows"):
         anova(one, fit("Reaction ~ Days + (Days | Subject)", data.iloc[1:]))
+    with pytest.raises(ComparisonError, match=r"180 vs 179 rows"):
+        anova(*(fit(one.formula, d, "REML") for d in (data, data.iloc[1:])), refit=False)
     with pytest.raises(ComparisonError, match="different data"):
         anova(one, fit("Reaction ~ Days + (Days | Subject)", data.assign(Reaction=data["Reaction"] / 1000)))
     with pytest.raises(ComparisonError, match="is not nested in"):

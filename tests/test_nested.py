@@ -125,7 +125,7 @@ def test_fixed_sides_are_nested_by_their_columns(small, large, df):
             nested(one, two)
     else:
         assert nested(one, two).n_fixed == df
-    assert same_columns(one, two) == (df == 0)
+    assert same_columns(one, two) == same_columns(two, one) == (df == 0)
 
 
 def test_spans_is_rank():

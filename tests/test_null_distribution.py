@@ -69,6 +69,7 @@ ORTHANTS = [
     ("x + (1 | a)", "x + (x + z || a)", [1, 2]),
     ("x + (1 | a)", "x + (x | a) + (1 | c)", [2, 3]),
     ("x + (1 | a)", "x + (x + z || a) + (1 | c)", [1, 2, 3]),
+    ("x + (I(9 * x) | a)", "x + (I(9 * x) | a) + (1 | c) + (1 | d)", [3, 4]),
 ]
 
 
@@ -81,8 +82,8 @@ def test_several_variances_by_dense_information(small, large, zero, method, sigm
     one, two = (build(f"y ~ {side}", frame, sigma=sigma) for side in (small, large))
     null = estimate(reduce(one), method)
     found = of_nesting(nested(one, two), null.T, reduce(two), method)
-    g = one.groups[0]
-    V = np.eye(60) + null.theta[0] ** 2 * (g.codes[:, None] == g.codes)
+    g, T = one.groups[0], null.T[0]
+    V = np.eye(60) + (g.codes[:, None] == g.codes) * (g.columns @ T @ T.T @ g.columns.T)
     in_V = [V, *dense_directions(None, two)] if sigma is None else dense_directions(None, two)
     C = np.linalg.inv(dense_information(V, in_V, two.X, method))
     places = [k + (sigma is None) for k in zero]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from blupbayes.errors import DataError
+from blupbayes.mme import restricted as module
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.restricted import free_without, restrict, restricted
 from blupbayes.mme.statistics import reduce
@@ -71,6 +72,18 @@ def test_the_start_does_not_matter_zero_included(start):
     expected = estimate(own, "REML")
     assert expected.theta[0] > 0.1
     assert null.criterion == pytest.approx(expected.criterion, abs=1e-8)
+
+
+def test_a_search_never_begins_at_a_variance_of_zero(monkeypatch):
+    """Zero is stationary, and a minimum for some data that have another one inside."""
+    statistics, _ = pair("crossed_slopes", "crossed")
+    begun = []
+    monkeypatch.setattr(module, "estimate", lambda s, method, start: begun.append(start))
+    free = np.array([True, True, True, True, False])
+    restricted(statistics, "ML", free, np.array([0.0, 0.5, 0.0, 2.0, 9.0]))
+    assert begun[0][1] == 0.5 and begun[0][3] == 2.0 and (begun[0][[0, 2]] > 0.1).all() and len(begun[0]) == 4
+    restricted(statistics, "ML", free)
+    assert begun[1] is None
 
 
 def test_what_is_held_at_zero_is_not_called_an_estimate():
