@@ -128,12 +128,16 @@ def anova(
     for _, fit in given[1:]:
         check_same_response(given[0][1].design, fit.design)
     models, messages = _comparable(given, refit)
-    models.sort(key=lambda m: m.npar)
+    return _table(sorted(models, key=lambda m: m.npar), messages, p_bootstrap)
+
+
+def _table(models: Sequence[_Model], messages: list[str], p_bootstrap: Bootstrap | None) -> pd.DataFrame:
+    """Each model against the one before."""
     rows = [models[0].row()]
     for null, model in itertools.pairwise(models):
         tested, notes = _tested(null, model, p_bootstrap)
         rows.append({**model.row(), **tested})
-        messages += notes
+        messages = [*messages, *notes]
     table = pd.DataFrame(rows, index=[m.label for m in models])
     table.attrs.update(method=models[0].estimate.method, messages=tuple(messages))
     for message in messages:
