@@ -34,8 +34,8 @@ def default_start(statistics: Statistics) -> Array:
     if statistics.start is not None:
         return inside(statistics, statistics.start)
     theta = np.zeros(statistics.n_theta)
-    for g in statistics.groups:
-        theta[list(g.template.diagonal)] = 1.0
+    for t in statistics.templates:
+        theta[t.index[t.rows == t.cols]] = 1.0
     return theta * unit(statistics)
 
 
@@ -135,8 +135,8 @@ def multipliers(statistics: Statistics, here: Evaluation, slope: Derivatives) ->
 
 
 def components(rows: tuple[int, ...], cols: tuple[int, ...], size: int) -> list[list[int]]:
-    """Coefficients that share a covariance block, as lists of positions."""
+    """Coefficients that share a covariance block, as lists of positions; without those held at zero."""
     owner = list(range(size))
     for r, c in zip(rows, cols, strict=True):
         owner = [owner[c] if o == owner[r] else o for o in owner]
-    return [[k for k in range(size) if owner[k] == o] for o in sorted(set(owner))]
+    return [[k for k in range(size) if owner[k] == o] for o in sorted({owner[r] for r in rows})]

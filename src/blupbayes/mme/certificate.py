@@ -71,7 +71,7 @@ def describe(statistics: Statistics, method: str, theta: Array, certificate: Cer
     for g in statistics.groups:
         if g.name in certificate.multipliers:
             sd = np.linalg.norm(g.template.matrix(theta), axis=1)
-            zero = [name for name, value in zip(g.names, sd, strict=True) if value == 0]
+            zero = [g.names[k] for k in sorted(set(g.template.rows)) if sd[k] == 0]
             out.append(_boundary_sentence(method, g.name, zero, g.names, certificate.multipliers[g.name]))
     if statistics.aliased:
         out.append(
