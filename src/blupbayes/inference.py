@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from blupbayes.errors import DataError
 from blupbayes.frequentist.coefficients import FixedTests
+from blupbayes.frequentist.contrasts import independent, read_contrasts
+from blupbayes.frequentist.estimable import answerable, check_estimable
 from blupbayes.frequentist.profiles import intervals, traces
+from blupbayes.frequentist.random_terms import ranova
 from blupbayes.frequentist.standard_errors import AT_BOUNDARY, spread, varcorr, wald
 from blupbayes.mme.fit import Estimate, estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
+from blupbayes.model.hypotheses import hypotheses
 
 __all__ = ["Inference"]
 
@@ -57,6 +62,102 @@ class Inference:
         Days          10.47  1.55  17.0   6.77
         """
         return FixedTests.of(self.estimate, df).coefficients()
+
+    def contrast(self, L: Any, *, df: str = "satterthwaite", joint: bool = False) -> pd.DataFrame:
+        """Test what is linear in the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, list of them, array (p,) or (k, p), or DataFrame
+            "Days = 10", "x1 - x2"; {"x1": 1, "x2": -1}; rows of weights of all columns of X; columns by name.
+        df : {"satterthwaite", "kenward-roger", "none"}
+            As in summary.
+        joint : bool
+            One F test of all rows together, in place of a t test for each.
+
+        Returns
+        -------
+        DataFrame
+            estimate, se, df, t, p, a row per contrast (t and p are of its difference from the right side); or
+            num_df, den_df, F, p.
+
+        Raises
+        ------
+        DataError, FormulaError
+            If L cannot be read.
+        IdentifiabilityError
+            If the data cannot answer: aliased columns are named.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("Reaction ~ Days + (Days | Subject)", bb.load_dataset("sleepstudy")).fit()
+        >>> fit.contrast("Intercept + 9 * Days")[["estimate", "se", "df"]].round(2)
+                              estimate     se    df
+        Intercept + 9 * Days    345.61  14.63  17.0
+        """
+        asked, message = read_contrasts(L, self.design.fixed_names), ""
+        check_estimable(asked, self.statistics)
+        tests = FixedTests.of(self.estimate, df)
+        if joint:
+            asked, message = independent(asked)
+            found = pd.DataFrame([tests.joint(asked.L, asked.rhs)], index=[", ".join(asked.labels)])
+        else:
+            found = pd.DataFrame(tests.rows(asked.L, asked.rhs), index=list(asked.labels))
+        return tests.labelled(found, message)
+
+    def anova(self, *, df: str = "satterthwaite") -> pd.DataFrame:
+        """F tests of the terms of the formula, type III: each given all others, whatever the coding of factors.
+
+        Parameters
+        ----------
+        df : {"satterthwaite", "kenward-roger", "none"}
+            As in summary.
+
+        Returns
+        -------
+        DataFrame
+            sum_sq, mean_sq, num_df, den_df, F, p; a row per term but the intercept. A term that the data cannot
+            test has NaN, and its reason in ``attrs["messages"]``.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("score ~ Machine + (1 | Worker/Machine)", bb.load_dataset("machines")).fit()
+        >>> fit.anova()[["num_df", "den_df", "F"]].round(2)
+                 num_df  den_df      F
+        Machine     2.0    10.0  20.58
+        """
+        tests = FixedTests.of(self.estimate, df)
+        terms = answerable(hypotheses(self.design), self.statistics)
+        rows = {h.name: tests.joint(h.L, np.zeros(len(h.L))) if len(h.L) else {} for h in terms}
+        columns = ["num_df", "den_df", "F", "p"]
+        table = (
+            pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+            if rows
+            else pd.DataFrame(columns=columns)
+        )
+        table.insert(0, "mean_sq", table["F"] * tests.fit.sigma**2)
+        table.insert(0, "sum_sq", table["mean_sq"] * table["num_df"])
+        return tests.labelled(table, *(f"{h.name}: {h.reason}" for h in terms if h.reason))
+
+    def ranova(self) -> pd.DataFrame:
+        """Likelihood-ratio tests of the random effects: each coefficient left out in turn, by the fit's own criterion.
+
+        Returns
+        -------
+        DataFrame
+            npar, log_likelihood, chisq, df, p (chi-square, as lme4), p_boundary (the mixture that holds where the
+            null is a variance of 0); the first row is the fit.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff")).fit()
+        >>> fit.ranova()[["chisq", "df", "p", "p_boundary"]].round(4).iloc[1].tolist()
+        [6.369, 1.0, 0.0116, 0.0058]
+        """
+        return ranova(self.design, self.statistics, self.estimate)
 
     def varcorr(self, information: str = "observed") -> pd.DataFrame:
         """Variances, covariances, sds and correlations with standard errors: lme4's VarCorr as a table.
@@ -192,9 +293,9 @@ class Inference:
         >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit()
         >>> fit.profile(["sigma"], zetas=[-1, 1])[["zeta", "value", "sd_Rail[Intercept]"]].round(2)
            zeta  value  sd_Rail[Intercept]
-        0  -1.0   3.34               22.66
+        0  -1.0   3.32               22.66
         1   0.0   4.02               22.62
-        2   1.0   4.97               22.56
+        2   1.0   5.01               22.56
         """
         return traces(self._optimum(criterion), zetas, parameters)
 

@@ -1,13 +1,14 @@
 """A posterior of [beta, b, group means] taken apart: what the ledger of differences is made of.
 
-Every quantity is a Gaussian given (theta, sigma). What is averaged here, over a lattice or over draws of (theta, sigma), is its mean
-under a flat prior of beta (the BLUP map b_0), its mean under the prior at hand (b_k), and the prediction-error variance.
+Every quantity is a Gaussian given (theta, sigma). What is averaged here, over a lattice or over draws of (theta,
+sigma), is its mean under a flat prior of beta (the BLUP map b_0), its mean under the prior at hand (b_k), and the
+prediction-error variance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,14 @@ def averaged(mixture: Mixture, w: Array, T: Sequence[Array], *, medians: bool) -
     s2 = np.sum(mixture.few.within * np.exp(2.0 * mixture.few.log_sigma), axis=1)
     centre = tuple(median(t, w) if medians else np.tensordot(w, t, axes=1) for t in T)
     return Averages(
-        centre, blup, mean, mean, (w * s2) @ mixture.unit_variance, w @ (p.base - blup) ** 2, variance, variance
+        centre,
+        blup,
+        mean,
+        mean,
+        (w * s2) @ mixture.unit_variance,
+        w @ (p.base - blup) ** 2,
+        variance,
+        variance,
     )
 
 
@@ -91,21 +99,22 @@ def of_integral(integral: Integral, *, medians: bool = False) -> Averages:
 
 
 def of_draws(
-    design: Design, statistics: Statistics, prior: ResolvedPrior, draws: Mapping[str, Array], *, medians: bool = False
+    design: Design,
+    statistics: Statistics,
+    prior: ResolvedPrior,
+    draws: Mapping[str, Array],
+    *,
+    medians: bool = False,
 ) -> Averages:
     """Over draws (chain, draw, ...) of sigma, sd_g, corr_g; beta and b_g are what is reported."""
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
     marginal = Marginal(statistics, prior, means)
     sigma, T = relative_factors(prior, draws)
-    parts = [
-        points(marginal, many, sigma[which]) for which, many in eliminate_many(statistics, tuple(T))
-    ]
+    parts = [points(marginal, many, sigma[which]) for which, many in eliminate_many(statistics, tuple(T))]
     mixture = Mixture(marginal.coordinates, None, join(parts), 0.01)  # type: ignore[arg-type]
     found = averaged(mixture, np.full(len(sigma), 1.0 / len(sigma)), T, medians=medians)
     own = quantities(design, draws, marginal)
-    return Averages(
-        found.T, found.blup, found.mean, own.mean(axis=0), found.pev, found.moved, found.variance, own.var(axis=0, ddof=1)
-    )
+    return replace(found, reported=own.mean(axis=0), reported_variance=own.var(axis=0, ddof=1))
 
 
 def points(marginal: Marginal, many: Many, sigma: Array) -> Points:

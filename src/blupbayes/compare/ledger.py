@@ -5,7 +5,8 @@
     kappa        E[b_k(theta)] - E[b_0(theta)]        the prior of beta
     monte_carlo  mean of the draws - E[b_k(theta)]    0 for the integral
 
-and the same for variances: E[PEV(theta)] - PEV(theta_hat), Var[b_0(theta)], kappa, Monte Carlo. Works on arrays; knows no estimator.
+and the same for variances: E[PEV(theta)] - PEV(theta_hat), Var[b_0(theta)], kappa, Monte Carlo. Works on arrays;
+knows no estimator.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from blupbayes.compare.effects import GaussianLike, GroupNames, labels
 
-__all__ = ["MEAN", "SENTENCES", "VARIANCE", "explain", "keys", "mean_parts", "stack", "variance_parts"]
+__all__ = ["MEAN", "SENTENCES", "VARIANCE", "keys", "mean_parts", "stack", "variance_parts"]
 
 Array = NDArray[np.float64]
 
@@ -27,10 +28,10 @@ MEAN = ("theta", "curvature", "kappa", "monte_carlo")
 VARIANCE = ("average_pev", "movement", "kappa", "monte_carlo")
 SENTENCES = {
     "theta": "theta: the prior and the integration move the relative variances away from their REML estimates.",
-    "curvature": "curvature: the BLUP is not a linear function of the variances, so its mean is not its value at their mean.",
+    "curvature": "curvature: the BLUP is not linear in the variances, so its mean is not its value at their mean.",
     "kappa": "kappa: the prior of the fixed effects is not flat.",
     "monte_carlo": "monte_carlo: the mean of the draws is not the mean of the posterior; 0 for the exact integral.",
-    "average_pev": "average_pev: the prediction-error variance, averaged over what the variances may be, is not that at REML.",
+    "average_pev": "average_pev: the posterior mean of the prediction-error variance is not its value at REML.",
     "movement": "movement: the BLUP itself moves with the variances, and plug-in variances leave that out.",
 }
 
@@ -110,8 +111,3 @@ def variance_parts(plug_in: Array, found: AveragesLike) -> pd.DataFrame:
             "monte_carlo": found.reported_variance - found.variance,
         }
     )  # fmt: skip
-
-
-def explain(parts: Sequence[str]) -> list[str]:
-    """A sentence for each part."""
-    return [SENTENCES[name] for name in parts]

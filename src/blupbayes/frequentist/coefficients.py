@@ -143,9 +143,8 @@ class FixedTests:
         table = pd.DataFrame(values, index=[s.fixed_names[k] for k in s.kept]).reindex(list(s.fixed_names))
         return self.labelled(table)
 
-    def labelled(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table with what its df are, and what had to be done."""
+    def labelled(self, table: pd.DataFrame, *messages: str) -> pd.DataFrame:
+        """The table with what its df are, and what else has to be said."""
         table.attrs["df"] = KINDS[self.kind]
-        if self.message:
-            table.attrs["messages"] = [self.message]
+        table.attrs["messages"] = [text for text in (self.message, *messages) if text]
         return table

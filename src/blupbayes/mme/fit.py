@@ -179,12 +179,10 @@ class _Search:
 
     def settle(self) -> None:
         """Put at zero whatever group the criterion does not depend on: theta would end anywhere."""
-        start = 0
-        for g in self.statistics.groups:
-            mine = slice(start, start + len(g.template.index))
-            start = mine.stop
+        for places in self.statistics.templates:
+            mine = places.index
             size = self.here.theta[mine]
-            if size.any() and abs(size @ self.slope.hessian[mine, mine] @ size) < UNSEEN:
+            if size.any() and abs(size @ self.slope.hessian[np.ix_(mine, mine)] @ size) < UNSEEN:
                 theta = self.here.theta.copy()
                 theta[mine] = 0.0
                 there = self.trial(theta)
