@@ -561,3 +561,16 @@ def test_two_groups_that_are_the_same_may_hold_different_coefficients():
     assert (
         len(build("y ~ x + (1 | g) + (0 + x | t)", DATA.assign(t="level " + DATA.g.astype(str))).groups) == 2
     )
+
+
+def test_levels_that_are_written_alike_are_refused():
+    # formulaic would give both columns one name and keep one of them
+    frame = pd.DataFrame(
+        {
+            "y": np.arange(12.0) % 5,
+            "f": pd.Categorical([1, "1", 2] * 4, categories=[2, 1, "1"]),
+            "g": list("aabbccddeeff"),
+        }
+    )
+    with pytest.raises(DataError, match="'f' has two levels that are written '1'"):
+        build("y ~ f + (1 | g)", frame)

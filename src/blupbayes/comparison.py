@@ -12,6 +12,7 @@ import pandas as pd
 
 from blupbayes.compare.table import Answer, check_same_data, label, long, wide
 from blupbayes.errors import ComparisonError
+from blupbayes.ledgers import ledger
 from blupbayes.show import tables
 from blupbayes.show.sheet import Sheet, compose
 from blupbayes.show.summary import title
@@ -57,6 +58,38 @@ class Comparison:
         if form == "wide":
             return wide(self.table)
         raise ComparisonError(f"to_dataframe({form!r}): the form is 'long' or 'wide'.")
+
+    def ledger(self, of: str = "mean") -> pd.DataFrame:
+        """Why each posterior differs from the REML BLUP: named parts that add up to the difference.
+
+        Parameters
+        ----------
+        of : {"mean", "variance"}
+            Posterior mean minus BLUP, or posterior variance minus the plug-in prediction-error variance.
+
+        Returns
+        -------
+        DataFrame
+            component (fixed, b, group_mean), group, level, term, estimator, then blup, posterior_mean, difference and
+            its parts theta, curvature, kappa, monte_carlo; or plug_in, posterior_variance, difference, average_pev,
+            movement, kappa, monte_carlo. ``attrs["parts"]`` has a sentence for each part.
+
+        Raises
+        ------
+        ComparisonError
+            If there is no posterior to explain.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff"))
+        >>> cmp = bb.compare(model.fit(), model.integrate(bb.Prior(sd="HalfNormal(10)")))
+        >>> cmp.ledger()[["level", "difference", "theta", "curvature"]].round(1)[1:3]
+          level  difference  theta  curvature
+        1     A        12.3   12.5       -0.2
+        2     B        -0.3   -0.3        0.0
+        """
+        return ledger(self.answers, of)
 
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.bayes import reading as read
+from blupbayes.bayes.averages import Averages, of_integral
 from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.exact_tree import exact_tree
 from blupbayes.bayes.integrate import Integral
@@ -145,6 +146,11 @@ class ExactPosterior:
     def group_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """beta_k + b_jk for coefficients with a fixed column of the same name; columns as in ranef."""
         return read.group_means(self.integral, self.design, ci_prob)
+
+    @cached_property
+    def averages(self) -> Averages:
+        """The BLUP map and its errors averaged over the posterior: what ``Comparison.ledger`` is made of."""
+        return of_integral(self.integral, medians=bool(moment_messages(self.design, self.prior)))
 
     def cdf(self, name: str, values: Any) -> Any:
         """P(quantity <= value): tail probabilities.

@@ -11,12 +11,15 @@ from typing import Any
 import pandas as pd
 
 from blupbayes.bayes import summary as read
+from blupbayes.bayes.averages import Averages, of_draws
 from blupbayes.bayes.diagnostics import diagnostics
 from blupbayes.bayes.predict_draws import predict_draws
+from blupbayes.bayes.propriety import moment_messages
 from blupbayes.bayes.provenance import prior_from
-from blupbayes.bayes.tree import log_likelihood
+from blupbayes.bayes.tree import drawn_arrays, log_likelihood
 from blupbayes.compare import rows
 from blupbayes.errors import BlupbayesError
+from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.show.sheet import compose
@@ -89,6 +92,18 @@ class Posterior:
     def group_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """beta_k + b_jk for coefficients with a fixed column of the same name; columns as in ranef."""
         return read.group_means(self.data, self.design, ci_prob)
+
+    @cached_property
+    def averages(self) -> Averages:
+        """The BLUP map and its errors averaged over the draws: what ``Comparison.ledger`` is made of.
+
+        Raises
+        ------
+        BlupbayesError
+            If the random effects have a Student t distribution.
+        """
+        draws, medians = drawn_arrays(self.data), bool(moment_messages(self.design, self.prior))
+        return of_draws(self.design, reduce(self.design), self.prior, draws, medians=medians)
 
     @cached_property
     def messages(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from blupbayes.bayes.marginal import Marginal
 from blupbayes.bayes.mixture import Mixture
 from blupbayes.bayes.points import Points, join
 from blupbayes.bayes.recover import relative_factors
+from blupbayes.errors import BlupbayesError
 from blupbayes.mme.many import Many, eliminate_many
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
@@ -107,6 +108,10 @@ def of_draws(
     medians: bool = False,
 ) -> Averages:
     """Over draws (chain, draw, ...) of sigma, sd_g, corr_g; beta and b_g are what is reported."""
+    if any(name.startswith("nu_") for name in draws):
+        raise BlupbayesError(
+            "the ledger needs normal random effects: given their sds, Student t ones have no closed form."
+        )
     means = means_of(design.fixed_names, [(g.levels, g.names) for g in design.groups])
     marginal = Marginal(statistics, prior, means)
     sigma, T = relative_factors(prior, draws)

@@ -28,7 +28,10 @@ def coded(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
 
 
 def _coded(series: pd.Series[Any]) -> pd.Series[Any]:
-    if isinstance(series.dtype, pd.CategoricalDtype) or pd.api.types.is_numeric_dtype(series.dtype):
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        _distinct(series)
+        return series
+    if pd.api.types.is_numeric_dtype(series.dtype):
         return series
     if pd.api.types.infer_dtype(series, skipna=False) not in {"string", "empty"}:
         message = (
@@ -36,6 +39,16 @@ def _coded(series: pd.Series[Any]) -> pd.Series[Any]:
         )
         raise DataError(message)
     return series.astype("category")
+
+
+def _distinct(series: pd.Series[Any]) -> None:
+    """Refuse levels that are written alike: their columns would have one name."""
+    written = pd.Index(series.dtype.categories.astype(str))  # type: ignore[union-attr]
+    if written.has_duplicates:
+        twice = written[written.duplicated()][0]
+        raise DataError(
+            f"column '{series.name}' has two levels that are written {twice!r}; rename one of them"
+        )
 
 
 def recode(frame: pd.DataFrame, dtypes: Mapping[str, Any]) -> pd.DataFrame:
