@@ -1,0 +1,1 @@
+"""The frequentist side: what a fit says about its own uncertainty."""
