@@ -19,6 +19,7 @@ from blupbayes.errors import (
     NewLevelError,
     PriorError,
 )
+from blupbayes.inference import anova
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
@@ -44,6 +45,7 @@ __all__ = [
     "PriorError",
     "Wishart",
     "__version__",
+    "anova",
     "compare",
     "list_datasets",
     "load_dataset",

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.errors import DataError
+from blupbayes.frequentist.bootstrap import Bootstrap, bootstrap
+from blupbayes.frequentist.bootstrap_p import bootstrap_p
 from blupbayes.frequentist.coefficients import FixedTests
 from blupbayes.frequentist.contrasts import independent, read_contrasts
 from blupbayes.frequentist.estimable import answerable, check_estimable
+from blupbayes.frequentist.influence import influence
+from blupbayes.frequentist.likelihood_ratio import anova as likelihood_ratios
 from blupbayes.frequentist.profiles import intervals, traces
 from blupbayes.frequentist.random_terms import ranova
 from blupbayes.frequentist.standard_errors import AT_BOUNDARY, spread, varcorr, wald
@@ -21,7 +25,7 @@ from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.hypotheses import hypotheses
 
-__all__ = ["Inference"]
+__all__ = ["Inference", "anova"]
 
 ZETAS = tuple(k * 0.5 for k in range(-6, 7) if k)
 
@@ -141,14 +145,23 @@ class Inference:
         table.insert(0, "sum_sq", table["mean_sq"] * table["num_df"])
         return tests.labelled(table, *(f"{h.name}: {h.reason}" for h in terms if h.reason))
 
-    def ranova(self) -> pd.DataFrame:
+    def ranova(
+        self, bootstrap: int = 0, random_seed: Any = None, *, n_jobs: int | None = 1, progressbar: bool = True
+    ) -> pd.DataFrame:
         """Likelihood-ratio tests of the random effects: each coefficient left out in turn, by the fit's own criterion.
+
+        Parameters
+        ----------
+        bootstrap : int
+            Replicates for p_bootstrap; 0 for none.
+        random_seed, n_jobs, progressbar
+            As in bootstrap.
 
         Returns
         -------
         DataFrame
             npar, log_likelihood, chisq, df, p (chi-square, as lme4), p_boundary (the mixture that holds where the
-            null is a variance of 0); the first row is the fit.
+            null is a variance of 0), p_bootstrap if asked for; the first row is the fit.
 
         Examples
         --------
@@ -157,7 +170,65 @@ class Inference:
         >>> fit.ranova()[["chisq", "df", "p", "p_boundary"]].round(4).iloc[1].tolist()
         [6.369, 1.0, 0.0116, 0.0058]
         """
-        return ranova(self.design, self.statistics, self.estimate)
+        p = bootstrap_p(bootstrap, random_seed, n_jobs=n_jobs, progressbar=progressbar)
+        return ranova(self.design, self.statistics, self.estimate, p)
+
+    def bootstrap(
+        self, n: int = 1000, random_seed: Any = None, *, n_jobs: int | None = 1, progressbar: bool = True
+    ) -> Bootstrap:
+        """Parametric bootstrap: responses drawn from the fit, the fit repeated on each.
+
+        Parameters
+        ----------
+        n : int
+            Replicates.
+        random_seed : int, SeedSequence, Generator or None
+            Makes the same replicates again, whatever n_jobs is.
+        n_jobs : int or None
+            Other than 1: through joblib, with the backend that ``joblib.parallel_config`` has set (Dask's, say).
+        progressbar : bool
+            Silent where stdout is no terminal.
+
+        Returns
+        -------
+        Bootstrap
+            ``replicates``, ``interval(ci_prob, kind)``, ``boundary_share``; interrupted, it holds what was done.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit()
+        >>> fit.bootstrap(200, random_seed=1).replicates.shape
+        (200, 4)
+        """
+        return bootstrap(
+            self.design, self.estimate, n=n, random_seed=random_seed, n_jobs=n_jobs, progressbar=progressbar
+        )
+
+    def influence(self, group: str | None = None, *, variances: str = "refit") -> pd.DataFrame:
+        """What the estimates would be without each level of a grouping factor.
+
+        Parameters
+        ----------
+        group : str, optional
+            Needed where the model has several.
+        variances : {"refit", "fixed"}
+            Estimate the variances again without each level, or hold them relative to sigma.
+
+        Returns
+        -------
+        DataFrame
+            n_rows, cooks_distance, dfbeta[...], dfbetas[...], the variance parameters without the level and their
+            change[...], note; a row per level.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit()
+        >>> fit.influence()["cooks_distance"].round(2).head(2).to_dict()
+        {'2': 0.47, '5': 0.11}
+        """
+        return influence(self.design, self.estimate, group, variances=variances)
 
     def varcorr(self, information: str = "observed") -> pd.DataFrame:
         """Variances, covariances, sds and correlations with standard errors: lme4's VarCorr as a table.
@@ -191,14 +262,15 @@ class Inference:
         parameters: Sequence[str] | None = None,
         *,
         criterion: str = "ML",
+        **bootstrap_options: Any,
     ) -> pd.DataFrame:
         """Confidence intervals of fixed effects and variance parameters.
 
         Parameters
         ----------
-        method : {"profile", "wald"}
+        method : {"profile", "wald", "bootstrap"}
             "profile": where the deviance has risen by the chi-square quantile, all others at their best; "wald":
-            estimate +- z se, sds on the log scale and correlations on Fisher's z.
+            estimate +- z se, sds on the log scale and correlations on Fisher's z; "bootstrap": see bootstrap.
         ci_prob : float
             Level, in (0, 1).
         parameters : sequence of str, optional
@@ -206,6 +278,8 @@ class Inference:
         criterion : {"ML", "REML"}
             What is profiled: the ML deviance (as lme4, for a fit by REML too), or the REML criterion, which has
             no fixed effects.
+        **bootstrap_options
+            For method="bootstrap": kind ("percentile", "bca" or "basic"), n, random_seed, n_jobs, progressbar.
 
         Returns
         -------
@@ -224,6 +298,16 @@ class Inference:
         sd_Batch[Intercept]    12.20    84.06
         """
         level(ci_prob)
+        if method == "bootstrap":
+            kind = bootstrap_options.pop("kind", "percentile")
+            found = self.bootstrap(**bootstrap_options).interval(ci_prob, kind)
+            return chosen(
+                found[["estimate", "ci_lb", "ci_ub", "ci_kind", "ci_prob"]].assign(note=""), parameters
+            )
+        if bootstrap_options:
+            raise DataError(
+                f"{next(iter(bootstrap_options))} is an option of method='bootstrap', not of {method!r}."
+            )
         if method == "profile":
             table = intervals(self._optimum(criterion), ci_prob, parameters)
             table.attrs["criterion"] = f"profile of the {criterion} deviance"
@@ -298,6 +382,56 @@ class Inference:
         2   1.0   5.01               22.56
         """
         return traces(self._optimum(criterion), zetas, parameters)
+
+
+def anova(
+    *fits: Any,
+    refit: bool = True,
+    bootstrap: int = 0,
+    random_seed: Any = None,
+    n_jobs: int | None = 1,
+    progressbar: bool = True,
+    **named: Any,
+) -> pd.DataFrame:
+    """Likelihood-ratio tests between fits of nested models; of one fit alone, F tests of its terms.
+
+    Parameters
+    ----------
+    *fits : Fit
+        Of the same rows, in any order.
+    refit : bool
+        Fits by REML are fitted again by ML first, and this is said; False compares REML criteria, if X is the same.
+    bootstrap : int
+        Replicates for p_bootstrap; 0 for none.
+    random_seed, n_jobs, progressbar
+        As in Fit.bootstrap.
+    **named : Fit
+        Further fits under your own labels.
+
+    Returns
+    -------
+    DataFrame
+        npar, aic, bic, log_likelihood, deviance, chisq, df, p (chi-square, as lme4), p_boundary (the chi-bar-square
+        mixture where the null is a variance of 0); a row per model. One fit alone: see Fit.anova.
+
+    Raises
+    ------
+    ComparisonError
+        If the data differ, or a model is not nested in the next one.
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> sleep = bb.load_dataset("sleepstudy")
+    >>> one = bb.MixedModel("Reaction ~ Days + (1 | Subject)", sleep).fit("ML")
+    >>> two = bb.MixedModel("Reaction ~ Days + (Days | Subject)", sleep).fit("ML")
+    >>> bb.anova(one, two)[["npar", "chisq", "df", "p"]].iloc[1].round(2).tolist()
+    [6.0, 42.14, 2.0, 0.0]
+    """
+    if len(fits) == 1 and not named and isinstance(fits[0], Inference):
+        return fits[0].anova()
+    p = bootstrap_p(bootstrap, random_seed, n_jobs=n_jobs, progressbar=progressbar)
+    return likelihood_ratios(*fits, refit=refit, p_bootstrap=p, **named)
 
 
 def level(ci_prob: float) -> None:

@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
+from blupbayes.mme.first_block import level_sums
 from blupbayes.mme.parts import Parts
 from blupbayes.mme.problems import Problems
-from blupbayes.mme.statistics import Statistics
+from blupbayes.mme.statistics import DesignLike, Statistics
 
-__all__ = ["Law", "Responses", "law_of", "problems_of"]
+__all__ = ["Law", "Responses", "law_of", "problems_of", "responses_of"]
 
 Array = NDArray[np.float64]
 
@@ -90,6 +91,24 @@ def law_of(statistics: Statistics, parts: Parts, beta: Array, T: tuple[Array, ..
     if rest < 0:
         raise DataError(f"the ranges of X and Z have {-rest} more dimensions than the data have rows.")
     return Law(statistics, parts, D, rest, np.where(np.isnan(beta), 0.0, beta), T, sigma)
+
+
+def responses_of(law: Law, design: DesignLike, y: Array) -> Responses:
+    """The coordinates of responses that are given row by row, y (n, rows)."""
+    s, p = law.statistics, law.parts
+    weight = np.ones(s.n_obs) if design.weights is None else np.sqrt(design.weights)
+    mean = design.X @ law.beta + (0.0 if design.offset is None else design.offset)
+    w = (weight * (y - mean)).T
+    sums = [level_sums(g.codes, len(g.levels), g.columns * weight[:, None], w) for g in design.groups]
+    Zw = np.vstack([s.layout.join(sums), np.zeros((1, len(y)))])[
+        p.columns
+    ]  # -1, what fills up, is the row of zeros
+    c = np.einsum("ckq,cqn->nck", np.linalg.pinv(p.root).transpose(0, 2, 1), Zw)
+    Qw = np.linalg.solve(s.R[:, s.kept].T, (design.X[:, s.kept] * weight[:, None]).T @ w)
+    seen = np.tensordot(c, p.inside[..., : s.rank], axes=((1, 2), (0, 1)))
+    d = (Qw.T - seen) @ np.linalg.pinv(law.D)
+    rest = np.sum(w**2, axis=0) - np.sum(c**2, axis=(1, 2)) - np.sum(d**2, axis=1)
+    return Responses(c, d, np.sqrt(np.maximum(rest, 0.0)))
 
 
 def problems_of(law: Law, responses: Responses) -> Problems:
