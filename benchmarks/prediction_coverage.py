@@ -1,6 +1,6 @@
 """Do 95 % prediction intervals hold a new observation 95 times in 100? Simulated one-way data, one new row each.
 
-    python benchmarks/prediction_coverage.py                        4000 data sets per design, about five minutes
+    python benchmarks/prediction_coverage.py                        4000 data sets per design, about seven minutes
     python benchmarks/prediction_coverage.py --data-sets 200 --jobs 2
 
 y = 10 + a_j + e with Var(a) = ICC = 0.4 and Var(e) = 0.6. The new row belongs to the first group, or to a group that

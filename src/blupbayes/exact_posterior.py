@@ -273,10 +273,10 @@ class ExactPosterior:
         >>> import blupbayes as bb
         >>> post = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).integrate()
         >>> new = post.predict({"Rail": ["2", "7"]}, new_levels="population")
-        >>> new[["mean", "sd_mean", "pi_lb", "pi_ub"]].round(0)
+        >>> new[["mean", "sd_mean", "pi_lb", "pi_ub"]].round(1)
            mean  sd_mean  pi_lb  pi_ub
-        0  32.0      2.0   22.0   42.0
-        1  66.0     11.0    6.0  127.0
+        0  32.1      2.7   21.6   42.9
+        1  66.5     12.0    2.6  130.4
         """
         options = {"random": random, "new_levels": new_levels, "weights": weights}
         return predict_exactly(self.integral, self.design, data, ci_prob, **options)

@@ -37,12 +37,9 @@ def independent_columns(X: Array) -> Index:
 
 def estimable(R: Array, rows: Array) -> NDArray[np.bool_]:
     """Which rows x (m, p) are combinations of the rows of R (r, p), r its rank: then x'beta can be estimated."""
-    r, p = R.shape
-    if r == p:
-        return np.ones(len(rows), dtype=bool)
     norms = np.linalg.norm(R, axis=0)
     size = np.where(norms > 0, norms, 1.0)
-    free = np.linalg.svd(R / size)[2][r:]
+    free = np.linalg.svd(R / size)[2][len(R) :]
     scaled = rows / size
     outside, whole = np.linalg.norm(scaled @ free.T, axis=1), np.linalg.norm(scaled, axis=1)
     return np.asarray(outside <= ESTIMABLE * whole)
