@@ -176,7 +176,7 @@ class ExactPosterior:
         >>> import blupbayes as bb
         >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2"))
         >>> round(float(model.integrate().cdf("sd_Batch[Intercept]", 1.0)), 2)
-        0.58
+        0.6
         """
         at = np.asarray(values, dtype=float)
         found = quantity(self.integral, self.design, name)
@@ -238,7 +238,7 @@ class ExactPosterior:
         >>> import blupbayes as bb
         >>> post = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).integrate()
         >>> post.combine({"b_Rail[4,Intercept]": 1, "b_Rail[2,Intercept]": -1})["estimate"].round(1).tolist()
-        [63.5]
+        [63.6]
         """
         rows = [weights] if isinstance(weights, Mapping) else list(weights)
         return combinations(self.integral, self.design, rows, ci_prob)

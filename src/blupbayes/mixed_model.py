@@ -299,7 +299,7 @@ class MixedModel:
         >>> import blupbayes as bb
         >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
         >>> model.integrate().summary()["median"].round(1).to_dict()
-        {'beta[Intercept]': 66.5, 'sigma': 4.2, 'sd_Rail[Intercept]': 24.5}
+        {'beta[Intercept]': 66.5, 'sigma': 4.3, 'sd_Rail[Intercept]': 25.7}
         """
         from blupbayes.bayes.integrate import integrate
 

@@ -135,6 +135,12 @@ class Wishart(Short):
     Notes
     -----
     blme's estimate is the mode of likelihood times this density, not its mean. Source: Chung et al. (2015).
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> bb.Prior(covariance={"Subject": bb.Wishart()}).covariance["Subject"].freedom(2)
+    4.5
     """
 
     df: float | None = None
@@ -185,6 +191,12 @@ class InverseWishart(Short):
         Above q - 1; r of INLA, whose default is 100.
     scale : float
         Above 0; R = scale I of INLA, whose default is 1. Unit: that of the variances.
+
+    Examples
+    --------
+    >>> import blupbayes as bb
+    >>> bb.Prior(covariance={"Subject": bb.InverseWishart(df=4, scale=100)}).covariance["Subject"].scale
+    100
     """
 
     df: float = 100.0
