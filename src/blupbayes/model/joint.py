@@ -139,8 +139,8 @@ class Wishart(Short):
     Examples
     --------
     >>> import blupbayes as bb
-    >>> bb.Prior(covariance={"Subject": bb.Wishart()}).covariance["Subject"].freedom(2)
-    4.5
+    >>> bb.Prior(covariance={"Subject": bb.Wishart()}).covariance
+    {'Subject': Wishart()}
     """
 
     df: float | None = None
@@ -195,8 +195,8 @@ class InverseWishart(Short):
     Examples
     --------
     >>> import blupbayes as bb
-    >>> bb.Prior(covariance={"Subject": bb.InverseWishart(df=4, scale=100)}).covariance["Subject"].scale
-    100
+    >>> bb.Prior(covariance={"Subject": bb.InverseWishart(df=4, scale=100)}).covariance
+    {'Subject': InverseWishart(df=4, scale=100)}
     """
 
     df: float = 100.0
