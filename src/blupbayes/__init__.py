@@ -7,6 +7,7 @@ Examples
 >>> comparison = bb.compare(model.fit("ML"), model.fit("REML"))
 """
 
+from blupbayes.coverage import coverage
 from blupbayes.datasets import list_datasets, load_dataset
 from blupbayes.errors import (
     BlupbayesError,
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "anova",
     "compare",
+    "coverage",
     "list_datasets",
     "load_dataset",
     "read_posterior",
