@@ -44,7 +44,9 @@ def test_a_balanced_one_way_layout_has_known_laws():
     between = found.replicates["sd_g[Intercept]"] ** 2 * 6 + found.replicates["sigma"] ** 2
     expected = float(fit.variances.sd("g").iloc[0]) ** 2 * 6 + fit.sigma**2
     assert stats.kstest(between / expected * 11, stats.chi2(11).cdf).pvalue > 1e-4
-    assert found.acceleration["sigma"] == pytest.approx(np.sqrt(8 / 60) / 6, rel=0.25)  # a third moment of 2000
+    assert found.acceleration["sigma"] == pytest.approx(
+        np.sqrt(8 / 60) / 6, rel=0.25
+    )  # a third moment of 2000
 
 
 def test_replicates_are_those_of_simulated_rows_and_refits(sleepstudy, replicates):
@@ -54,7 +56,11 @@ def test_replicates_are_those_of_simulated_rows_and_refits(sleepstudy, replicate
     for _ in range(150):
         b = sleepstudy.sigma * rng.normal(size=(18, 2)) @ T.T
         noise = sleepstudy.sigma * rng.normal(size=180)
-        y = d.X @ sleepstudy.estimate.beta + np.sum(d.groups[0].columns * b[d.groups[0].codes], axis=1) + noise
+        y = (
+            d.X @ sleepstudy.estimate.beta
+            + np.sum(d.groups[0].columns * b[d.groups[0].codes], axis=1)
+            + noise
+        )
         frame = bb.load_dataset("sleepstudy").assign(Reaction=y)
         v = (fit := bb.MixedModel("Reaction ~ Days + (Days | Subject)", frame).fit("REML")).variances
         corr = v.corr("Subject").iloc[1, 0]
@@ -72,7 +78,9 @@ def test_columns_estimates_and_counts(sleepstudy, replicates):
     ]  # fmt: skip
     assert len(replicates) == 3000 and not replicates.interrupted
     assert replicates.estimate["beta[Days]"] == sleepstudy.beta["Days"]
-    assert replicates.estimate["sd_Subject[Days]"] == pytest.approx(sleepstudy.variances.sd("Subject")["Days"])
+    assert replicates.estimate["sd_Subject[Days]"] == pytest.approx(
+        sleepstudy.variances.sd("Subject")["Days"]
+    )
     assert replicates.n_not_converged == 0
     share = replicates.boundary_share
     assert list(share.index) == ["any", "Subject"] and 0.0 < share["any"] < 0.1
@@ -94,7 +102,9 @@ def test_intervals(replicates, kind):
 
 def test_equivariance_under_change_of_units(sleepstudy, replicates):
     """Reaction in seconds, Days in weeks: the same seed draws the same world."""
-    frame = bb.load_dataset("sleepstudy").assign(Reaction=lambda d: d.Reaction / 1000, Days=lambda d: d.Days / 7)
+    frame = bb.load_dataset("sleepstudy").assign(
+        Reaction=lambda d: d.Reaction / 1000, Days=lambda d: d.Days / 7
+    )
     fit = bb.MixedModel("Reaction ~ Days + (Days | Subject)", frame).fit("REML")
     other = bootstrap(fit.design, fit.estimate, 3000, random_seed=1)
     units = np.array([1e-3, 7e-3, 1e-3, 1e-3, 7e-3, 1.0])
@@ -105,13 +115,14 @@ def test_equivariance_under_change_of_units(sleepstudy, replicates):
             assert two[column].to_numpy() == pytest.approx(one[column].to_numpy() * units, rel=1e-3)
 
 
-def test_bca_of_a_variance_has_its_coverage_where_percentile_has_not():
-    """sigma of 24 degrees of freedom, 400 data sets: exact 90 % chi-squared limits are met by BCa, not by percentile."""
+def test_bca_limits_of_sigma_are_the_exact_ones_where_percentile_limits_are_not():
+    """24 degrees of freedom: the exact 90 % limits are chi-squared ones."""
     fit = one_way(2.0, J=6, r=5)
     found = bootstrap(fit.design, fit.estimate, 20_000, random_seed=4)
     exact = fit.sigma * np.sqrt(24 / stats.chi2(24).ppf([0.95, 0.05]))
     bca, percentile = (
-        found.interval(0.9, kind).loc["sigma", ["ci_lb", "ci_ub"]].to_numpy(float) for kind in ("bca", "percentile")
+        found.interval(0.9, kind).loc["sigma", ["ci_lb", "ci_ub"]].to_numpy(float)
+        for kind in ("bca", "percentile")
     )
     assert np.abs(bca - exact).max() < 0.2 * np.abs(percentile - exact).max()
 

@@ -34,7 +34,9 @@ def test_signs_zeros_and_floors(kind):
     groups = statistics.groups
     signed = canonical_many(groups, many)
     zeroed = without_small_many(groups, signed)
-    Omega = [np.stack(T) for T in zip(*([T - 0.5 * T.T for T in statistics.factors(t)] for t in many), strict=True)]
+    Omega = [
+        np.stack(T) for T in zip(*([T - 0.5 * T.T for T in statistics.factors(t)] for t in many), strict=True)
+    ]
     Omega = [T + T.transpose(0, 2, 1) for T in Omega]  # of any signature
     raised = inside_many(groups, Omega, statistics.n_theta)
     for b, theta in enumerate(many):

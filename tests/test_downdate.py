@@ -19,7 +19,10 @@ from test_replicates import design_of
 def without(design, gone):
     keep = np.ones(design.n_obs, dtype=bool)
     keep[gone] = False
-    own = {name: None if getattr(design, name) is None else getattr(design, name)[keep] for name in ("weights", "offset")}
+    own = {
+        name: None if getattr(design, name) is None else getattr(design, name)[keep]
+        for name in ("weights", "offset")
+    }
     groups = tuple(replace(g, codes=g.codes[keep], columns=g.columns[keep]) for g in design.groups)
     return replace(design, y=design.y[keep], X=design.X[keep], groups=groups, **own)
 
@@ -45,6 +48,16 @@ def test_downdated_is_reduced_again(kind, storage):
                     assert at.criterion[b] == pytest.approx(again.criterion, rel=1e-9)
                     assert at.sigma[b] == pytest.approx(again.sigma, rel=1e-8)
                     assert np.abs(at.beta[b] - again.beta).max() <= 1e-8 * np.abs(again.beta).max()
+
+
+@pytest.mark.parametrize("kind", ["intercept", "slope weights"])
+def test_of_a_level_that_is_gone_strong_effects_see_nothing(kind):
+    d, statistics, theta = case(kind, seed=6)
+    design, parts = design_of(d), parts_of(statistics)
+    gone = np.flatnonzero(design.groups[0].codes == 1)
+    at = sweep(rows_of(design, statistics, parts).without([gone]), 1e6 * theta, "REML")
+    again = evaluate(reduce(without(design, gone)), 1e6 * theta, "REML")
+    assert at.criterion[0] == pytest.approx(again.criterion, rel=1e-9)
 
 
 def test_the_estimates_of_one_that_is_left_are_those_of_the_rows():

@@ -32,18 +32,26 @@ def check(m, fit, group, table, tolerance=1e-6):
         difference = (fit.beta - other.beta).to_numpy()
         size = np.sqrt(np.diag(V))
         assert row["n_rows"] == gone.sum()
-        assert row.filter(like="dfbeta[").to_numpy(float) == pytest.approx(difference, rel=tolerance, abs=tolerance * size.min())
-        assert row.filter(like="dfbetas[").to_numpy(float) == pytest.approx(difference / size, rel=tolerance, abs=tolerance)
+        assert row.filter(like="dfbeta[").to_numpy(float) == pytest.approx(
+            difference, rel=tolerance, abs=tolerance * size.min()
+        )
+        assert row.filter(like="dfbetas[").to_numpy(float) == pytest.approx(
+            difference / size, rel=tolerance, abs=tolerance
+        )
         distance = difference @ np.linalg.solve(V, difference) / p
         assert row["cooks_distance"] == pytest.approx(distance, rel=tolerance, abs=tolerance**2)
         assert row["sigma"] == pytest.approx(other.sigma, rel=tolerance)
-        assert row["change[sigma]"] == pytest.approx(other.sigma - fit.sigma, rel=tolerance, abs=tolerance * fit.sigma)
+        assert row["change[sigma]"] == pytest.approx(
+            other.sigma - fit.sigma, rel=tolerance, abs=tolerance * fit.sigma
+        )
         for h in m.design.groups:
             for name in h.names:
                 sd, before = other.variances.sd(h.name)[name], fit.variances.sd(h.name)[name]
                 # an sd beside a singular covariance is known to 1e-5 of its se only
                 assert row[f"sd_{h.name}[{name}]"] == pytest.approx(sd, rel=1e-5, abs=1e-5 * fit.sigma)
-                assert row[f"change[sd_{h.name}[{name}]]"] == pytest.approx(sd - before, rel=1e-4, abs=1e-5 * fit.sigma)
+                assert row[f"change[sd_{h.name}[{name}]]"] == pytest.approx(
+                    sd - before, rel=1e-4, abs=1e-5 * fit.sigma
+                )
 
 
 @pytest.mark.parametrize("method", ["REML", "ML"])
@@ -107,7 +115,7 @@ def test_fixed_variances_are_exact_given_theta(name):
 
 
 def test_lme4_has_the_same_changes_of_beta():
-    """lme4 1.1-31, dfbeta(influence(lmer(Reaction ~ Days + (Days | Subject)), "Subject")): its sign is the other one."""
+    """lme4 1.1-31, dfbeta(influence(lmer(Reaction ~ Days + (Days | Subject)), "Subject")); its sign is the other."""
     fit = model("sleepstudy").fit()
     table = influence(fit.design, fit.estimate)
     expected = {"308": (0.4242609, -0.6645539), "309": (2.7264800, 0.4826765), "310": (2.8188753, 0.2560228)}
@@ -127,7 +135,20 @@ def test_a_level_without_which_a_column_is_aliased_is_said_and_answered():
     assert np.isnan(table.loc["308", "dfbeta[odd]"]) and np.isnan(table.loc["308", "cooks_distance"])
     assert table.loc["308", "dfbeta[Days]"] == pytest.approx(fit.beta["Days"] - other.beta["Days"], rel=1e-6)
     assert table.loc["308", "sigma"] == pytest.approx(other.sigma, rel=1e-6)
-    assert (table["note"].drop("308") == "").all() and table.drop("308").drop(columns="note").notna().all(axis=None)
+    assert (table["note"].drop("308") == "").all() and table.drop("308").drop(columns="note").notna().all(
+        axis=None
+    )
+
+
+@pytest.mark.parametrize("variances", ["refit", "fixed"])
+def test_a_level_without_which_nothing_can_be_estimated_is_said(variances):
+    """Without "a" there are as many rows as fixed effects."""
+    y, x = [1.0, 2.5, 2.0, 4.1, 3.0, 5.0, 3.9], [0.0, 1, 2, 3, 4, 0, 1]
+    fit = bb.MixedModel("y ~ x + (1 | g)", {"y": y, "x": x, "g": list("aaaaabc")}).fit()
+    table = influence(fit.design, fit.estimate, variances=variances)
+    assert table.loc["a", "note"].startswith("no estimates without it: 2 rows are left for 2 fixed effects")
+    assert np.isnan(table.loc["a", "cooks_distance"]) and np.isnan(table.loc["a", "sigma"])
+    assert table["note"].drop("a").eq("").all() and table["sigma"].drop("a").notna().all()
 
 
 def test_aliased_columns_stay_aliased():

@@ -43,7 +43,7 @@ def test_names_are_those_of_a_posterior():
 
 
 def test_a_known_sigma_is_no_parameter_and_a_zero_sd_has_no_correlation():
-    _, statistics, theta = case("slope")
+    _, statistics, _ = case("slope")
     from dataclasses import replace
 
     known = replace(statistics, sigma=1.0)

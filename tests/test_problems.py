@@ -1,4 +1,4 @@
-"""Many problems in one sweep: each as the oracle and as the code for one problem have it, in every storage with parts."""
+"""Many problems in one sweep: each as the oracle and as the code for one problem have it, in every storage."""
 
 from dataclasses import replace
 
@@ -30,7 +30,9 @@ def setting(kind, sigma, seed=3):
 
 def same(found, expected, tolerance=SAME):
     assert np.shape(found) == np.shape(expected)
-    assert np.abs(found - expected).max(initial=0.0) <= tolerance * max(np.abs(expected).max(initial=0.0), 1e-300)
+    assert np.abs(found - expected).max(initial=0.0) <= tolerance * max(
+        np.abs(expected).max(initial=0.0), 1e-300
+    )
 
 
 @pytest.mark.parametrize("sigma", [None, 1.3])

@@ -18,7 +18,9 @@ SIGMA = 1.7
 
 
 def design_of(d):
-    options = {name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None}
+    options = {
+        name: value for name, value in (("weights", d.weights), ("offset", d.offset)) if value is not None
+    }
     return build(d.formula, d.frame, **options)
 
 
@@ -80,9 +82,7 @@ def test_drawn_responses_have_the_law_of_simulated_rows(kind):
     noise = rng.normal(size=(n, len(d.y))) / np.sqrt(1.0 if d.weights is None else d.weights)
     y = d.X @ law.beta + (0.0 if d.offset is None else d.offset) + SIGMA * (b @ d.Z.T + noise)
     drawn, simulated = law.draw(n, rng), coordinates(d, statistics, law, y)
-    flat = [
-        np.column_stack([x.c.reshape(n, -1), x.d, x.f**2]) for x in (drawn, simulated)
-    ]
+    flat = [np.column_stack([x.c.reshape(n, -1), x.d, x.f**2]) for x in (drawn, simulated)]
     one, other = flat
     scale = np.maximum(one.std(axis=0), 1e-9)
     # 4.5 standard errors of a difference of means and of products, over hundreds of entries

@@ -64,7 +64,7 @@ def test_models_in_blocks_go_by_rows(kind, storage):
 
 
 def test_simulated_rows_have_the_models_covariance():
-    d, statistics, _, rows = pair("nested weights offset")
+    d, _, _, rows = pair("nested weights offset")
     y = rows.draw(20000, np.random.default_rng(1))
     V = d.oracle(1.7).V
     gap = np.cov(y.T) - V

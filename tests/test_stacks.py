@@ -64,5 +64,7 @@ def test_pseudo_inverse_leaves_out_what_is_flat_in_any_units():
     found = pseudo_inverse(M * np.outer(size, size), 1e-10) * np.outer(size, size)
     assert np.abs(found[0] - np.linalg.inv(M[0])).max() <= 1e-9
     v = np.array([1.0, 2.0, 3.0])
-    assert v @ found[1] @ v == pytest.approx(1.0, rel=1e-9)  # the inverse along the one direction that is there
+    assert v @ found[1] @ v == pytest.approx(
+        1.0, rel=1e-9
+    )  # the inverse along the one direction that is there
     assert np.linalg.matrix_rank(found[1]) == 1
