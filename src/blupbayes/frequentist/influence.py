@@ -118,15 +118,21 @@ def without_each(
 ) -> _Without:
     """The estimates without each of these sets of rows."""
     s, J = estimate.statistics, len(sets)
-    out = _Without(np.full((J, len(s.fixed_names)), np.nan), np.empty((J, s.n_theta)), np.empty(J), [""] * J)
-    parts = parts_of(s)
+    beta, theta = np.full((J, len(s.fixed_names)), np.nan), np.full((J, s.n_theta), np.nan)
+    out, parts = _Without(beta, theta, np.full(J, np.nan), [""] * J), parts_of(s)
     rows = None if parts is None else rows_of(design, s, parts)
-    fast = [j for j, gone in enumerate(sets) if rows is not None and len(gone) and rows.keeps_rank(gone)]
+    fast = [] if rows is None else [j for j, gone in enumerate(sets) if plain(rows, gone)]
     if rows is not None and fast:
         together(out, estimate, rows, sets, fast, refit=refit)
     for j in sorted(set(range(J)) - set(fast)):
         alone(out, estimate, design, sets[j], j, refit=refit)
     return out
+
+
+def plain(rows: Rows, gone: Index) -> bool:
+    """Whether the model without these rows has the same rank, and rows to spare."""
+    s = rows.statistics
+    return 0 < len(gone) < s.n_obs - s.rank and rows.keeps_rank(gone)
 
 
 def together(
@@ -157,8 +163,14 @@ def held(problems: Problems, estimate: Estimate) -> ManyEstimates:
 
 def alone(out: _Without, estimate: Estimate, design: Any, gone: Index, j: int, *, refit: bool) -> None:
     """One level, its rows taken out of the design."""
-    s = reduce(without_rows(design, gone))
-    found = fit_alone(s, estimate.method) if refit else evaluate(s, estimate.theta, estimate.method)
+    try:
+        s = reduce(without_rows(design, gone))
+        if s.n_obs <= s.rank:
+            raise DataError(f"{s.n_obs} rows are left for {s.rank} fixed effects.")
+        found = fit_alone(s, estimate.method) if refit else evaluate(s, estimate.theta, estimate.method)
+    except DataError as problem:
+        out.notes[j] = f"no estimates without it: {problem}"
+        return
     out.beta[j, s.kept], out.theta[j], out.sigma[j] = found.beta[s.kept], found.theta, found.sigma
     lost = [name for name in s.aliased if name not in estimate.statistics.aliased]
     if lost:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.boundary import FLOOR, ZERO_SD, components
+from blupbayes.mme.stacks import finite
 from blupbayes.mme.statistics import GroupStatistics
 
 __all__ = ["canonical_many", "inside_many", "multipliers_many", "unseen", "without_small_many"]
@@ -80,7 +81,7 @@ def inside_many(groups: Groups, Omega: Sequence[Array], n_theta: int) -> Array:
         size, T = np.where(g.scale > 0, g.scale, 1.0), np.zeros(relative.shape)
         for columns in blocks(g):
             s, place = size[columns], np.ix_(np.arange(len(T)), columns, columns)
-            values, vectors = np.linalg.eigh(relative[place] * np.outer(s, s))
+            values, vectors = np.linalg.eigh(finite(relative[place] * np.outer(s, s)))
             raised = (vectors * np.maximum(values, FLOOR)[:, None, :]) @ vectors.transpose(0, 2, 1)
             T[place] = np.linalg.cholesky(raised) / s[:, None]
         read(g, T, theta)
@@ -117,7 +118,7 @@ def null_slopes(block: Array, slope: Array) -> Array:
     """Smallest eigenvalue (n,) of the slope (n, q, q) in the null space of block' (n, q, q)."""
     U, s, _ = np.linalg.svd(block)
     null = s < ZERO_SD * np.maximum(1.0, s.max(axis=1, keepdims=True))
-    inner = (U.transpose(0, 2, 1) @ slope @ U) * (null[:, :, None] & null[:, None, :])
+    inner = (U.transpose(0, 2, 1) @ finite(slope) @ U) * (null[:, :, None] & null[:, None, :])
     largest = np.abs(inner).sum(axis=(1, 2)) + 1.0
     lifted = inner + np.where(null, 0.0, largest[:, None])[:, :, None] * np.eye(s.shape[1])
     return np.where(null.any(axis=1), np.linalg.eigvalsh(lifted)[:, 0], 0.0)

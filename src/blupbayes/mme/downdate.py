@@ -60,7 +60,7 @@ class Rows:
                 self.P[gone], whole.root[0, c], whole.inside[0, c], whole.within[0]
             )
         return Problems(
-            self.statistics, self.parts.spans, self.parts.columns, root, inside, within, whole.beta_ols,
+            self.statistics, self.parts.spans, self.parts.columns, root, inside, within, whole.origin,
             whole.n_obs - np.array([len(gone) for gone in sets], dtype=float),
             whole.log_weights - np.array([self.log_weights[gone].sum() for gone in sets]),
         )  # fmt: skip

@@ -108,21 +108,19 @@ class _Searches:
 
     @classmethod
     def begin(cls, problems: Problems, method: str, start: Array) -> _Searches:
-        """From a start (1, m) or (n, m), or from one scoring step away where that is lower."""
+        """From the start (m,), or from one scoring step away where that is lower.
+
+        At a singular start the gradient is zero, but not the curvature where it is no minimum.
+        """
         s, n = problems.statistics, len(problems)
         size = unit(s)
         at = sweep(problems, start, method)
         there = sweep(problems, inside_many(s.groups, ManyDerivatives(at).scored(), s.n_theta), method)
         with np.errstate(invalid="ignore"):
-            worse = ~(there.criterion < at.criterion)
-        here = _Points.of(there, size)
-        if worse.any():
-            own = np.broadcast_to(at.theta, here.theta.shape)[worse]
-            raised = inside_many(s.groups, sweep(problems, own, method).Omega, s.n_theta)
-            back = _Points.of(sweep(problems.take(np.flatnonzero(worse)), raised, method), size)
-            full = np.zeros(n, dtype=np.intp)
-            full[worse] = np.arange(worse.sum())
-            here = here.moved(back.take(full), worse)
+            lower = there.criterion < at.criterion
+        here = _Points.of(at, size)
+        if lower.any():
+            here = here.moved(_Points.of(there, size), lower)
         return cls(problems, method, size, np.arange(n), here, np.full(n, 2.0), np.zeros(n, dtype=np.intp))
 
     def keep(self, which: Mask) -> None:
@@ -191,21 +189,21 @@ def estimate_many(problems: Problems, start: Array, method: str = "REML") -> Man
     Parameters
     ----------
     problems : Problems
-    start : array (m,) or (n, m)
-        Where to begin; singular covariances are left by a scoring step, so that no search is held at zero.
+    start : array (m,)
+        Where to begin. From a singular covariance a scoring step leads away, or the curvature does, where that is no
+        minimum: no search is held at zero.
     method : {"REML", "ML"}
 
     Returns
     -------
     ManyEstimates
     """
-    n, start = len(problems), np.atleast_2d(np.asarray(start, dtype=float))
+    n, theta = len(problems), np.asarray(start, dtype=float)
     portion = max(1, NUMBERS // max(problems.numbers, 1))
     parts = []
     for first in range(0, n, portion):
         which = np.arange(first, min(first + portion, n))
-        own = start if len(start) == 1 else start[which]
-        parts.append(portion_of(problems.take(which).packed(), own, method))
+        parts.append(portion_of(problems.take(which).packed(), theta, method))
     return ManyEstimates.joined(parts)
 
 

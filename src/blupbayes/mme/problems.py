@@ -41,8 +41,8 @@ class Problems:
         U'[Q e].
     within : array (n, r + 1, r + 1)
         A root of [Q e]'(I - U U')[Q e].
-    beta_ols : array (n, p)
-        beta = beta_ols + R^-1 g.
+    origin : array (n, p)
+        e = y - X origin, so that beta = origin + R^-1 g: least squares, or any other beta.
     n_obs, log_weights : array (n,)
     """
 
@@ -52,7 +52,7 @@ class Problems:
     root: Array
     inside: Array
     within: Array
-    beta_ols: Array
+    origin: Array
     n_obs: Array
     log_weights: Array
 
@@ -74,7 +74,7 @@ class Problems:
         """Some of them."""
         return replace(
             self, root=chosen(self.root, which), inside=chosen(self.inside, which), within=chosen(self.within, which),
-            beta_ols=chosen(self.beta_ols, which), n_obs=chosen(self.n_obs, which),
+            origin=chosen(self.origin, which), n_obs=chosen(self.n_obs, which),
             log_weights=chosen(self.log_weights, which),
         )  # fmt: skip
 
@@ -99,7 +99,7 @@ class Problems:
         tail = tuple(Span(g, int(starts[g]), *shape) for g, shape in enumerate(shapes))
         layout = Layout((), tail, flat.T @ flat, tuple(t.start for t in tail), shapes)
         return replace(
-            s, n_obs=int(x.n_obs[0]), beta_ols=x.beta_ols[0], log_weights=float(x.log_weights[0]), core=core,
+            s, n_obs=int(x.n_obs[0]), beta_ols=x.origin[0], log_weights=float(x.log_weights[0]), core=core,
             layout=layout, first=None, start=None,
         )  # fmt: skip
 
@@ -138,11 +138,6 @@ class Sweep:
             T[:, t.rows, t.cols] = self.theta[:, t.index]
             out.append(T)
         return tuple(out)
-
-    @property
-    def Omega(self) -> tuple[Array, ...]:
-        """T T' (n, q, q) of every group."""
-        return tuple(T @ turned(T) for T in self.T)
 
     @cached_property
     def eliminated(self) -> tuple[Array, Array, Array]:
@@ -206,7 +201,8 @@ class Sweep:
     def beta(self) -> Array:
         """Fixed effects (n, p) [E-GLS]; 0 for aliased columns."""
         s = self.problems.statistics
-        beta = np.repeat(self.problems.beta_ols, len(self.g) // len(self.problems.beta_ols), axis=0)
+        origin = self.problems.origin
+        beta = np.repeat(origin, len(self.g) // len(origin), axis=0)
         beta[:, s.kept] += np.linalg.solve(s.R[:, s.kept], self.g.T).T
         return beta
 

@@ -7,13 +7,12 @@ Let y* = o + X beta + Z b* + e*, b* ~ N(0, sigma^2 Lam Lam'), e* ~ N(0, sigma^2 
     what of Q lies outside, Q - U U'Q = E D: d = E'w = E'eps                      ~ N(0, sigma^2 I_s);
     the rest:                                f^2 = |(I - U U' - E E')eps|^2       ~ sigma^2 chi^2_(n - k - s).
 
-The three are independent, as eps is spherical. With a = U'Q the new least squares are t = Q'w = a'c + D'd, so that
-the new residual e* = w - Q t has
+The three are independent, as eps is spherical. No least squares are needed: in [Q e] the residual e may be taken
+from any beta, as e + Q t has the same criterion, and g less t. Taken from the true beta it is w, so that
 
-    U'e* = c - a t,     E'e* = d - D t,     |the rest of e*| = f,
-    beta_ols* = beta + R^-1 t,      within* = [[D, d - D t], [0, f]].
+    U'[Q e*] = [U'Q c],     within* = [[D, d], [0, f]].
 
-root, a, D, n, k and s are those of the data: Q is turned so that the columns of Q - U U'Q are orthogonal, those
+root, U'Q, D, n, k and s are those of the data: Q is turned so that the columns of Q - U U'Q are orthogonal, those
 inside the range of Z being exactly zero (orthonormal.py), and s counts the others. Weights are in the rows, the offset
 has gone, X of deficient rank has fewer columns of Q, and where sigma is known it is the sigma here.
 """
@@ -114,14 +113,10 @@ def responses_of(law: Law, design: DesignLike, y: Array) -> Responses:
 def problems_of(law: Law, responses: Responses) -> Problems:
     """The problems that these responses are."""
     s, parts, n, r = law.statistics, law.parts, len(responses), law.statistics.rank
-    c, d, a = responses.c, responses.d, parts.inside[..., :r]
-    t = np.tensordot(c, a, axes=((1, 2), (0, 1))) + d @ law.D
-    inside, within = np.empty((*c.shape, r + 1)), np.zeros((n, r + 1, r + 1))
-    inside[..., :r], inside[..., r] = a, c - np.tensordot(t, a, axes=(1, 2))
-    within[:, :r, :r], within[:, :r, r], within[:, r, r] = law.D, d - t @ law.D.T, responses.f
-    beta = np.repeat(law.beta[None], n, axis=0)
-    beta[:, s.kept] += np.linalg.solve(s.R[:, s.kept], t.T).T
+    inside, within = np.empty((*responses.c.shape, r + 1)), np.zeros((n, r + 1, r + 1))
+    inside[..., :r], inside[..., r] = parts.inside[..., :r], responses.c
+    within[:, :r, :r], within[:, :r, r], within[:, r, r] = law.D, responses.d, responses.f
     return Problems(
-        s, parts.spans, parts.columns, parts.root[None], inside, within, beta,
+        s, parts.spans, parts.columns, parts.root[None], inside, within, law.beta[None],
         np.array([s.n_obs], float), np.array([s.log_weights]),
     )  # fmt: skip

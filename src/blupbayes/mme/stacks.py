@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blupbayes.mme.linalg import cholesky
 
-__all__ = ["SMALL", "eliminated", "pseudo_inverse", "scattered", "summed", "times", "turned"]
+__all__ = ["SMALL", "eliminated", "finite", "pseudo_inverse", "scattered", "summed", "times", "turned"]
 
 Array = NDArray[np.float64]
 SMALL = 6
@@ -99,8 +99,15 @@ def one_by_one(M: Array) -> Array:
     return L.reshape(M.shape)
 
 
+def finite(M: Array) -> Array:
+    """M (n, i, j), zero instead of matrices that are not finite: for routines that refuse these."""
+    good = np.isfinite(M).all(axis=(1, 2))
+    return M if good.all() else np.where(good[:, None, None], M, 0.0)
+
+
 def pseudo_inverse(M: Array, share: float) -> Array:
     """Inverses of symmetric M (n, m, m), in units of its diagonal, over eigenvalues above this share of the largest."""
+    M = finite(M)
     size = np.sqrt(np.abs(np.diagonal(M, axis1=1, axis2=2)))
     size = np.where(size > 0, size, 1.0)
     values, vectors = np.linalg.eigh(M / (size[:, :, None] * size[:, None, :]))

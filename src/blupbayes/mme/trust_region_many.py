@@ -55,22 +55,25 @@ def turned(gradient: Array, hessian: Array) -> tuple[Array, Array, Array]:
 
 
 def on_boundary(g: Array, values: Array, radius: Array) -> Array:
-    """Coordinates (n, m) of the steps on the spheres, by bisection on log(lambda + lowest eigenvalue)."""
+    """Coordinates (n, m) of the steps on the spheres."""
     lifted = values - np.minimum(values[:, :1], 0.0)
-
-    def at(shift: Array) -> Array:
-        return -g / (lifted + shift[:, None])
-
     high = np.linalg.norm(g, axis=1) / radius + 1e-300
-    low = high * 1e-16
-    z = at(low)
+    z = -g / (lifted + 1e-16 * high[:, None])
     hard = np.linalg.norm(z, axis=1) < radius  # move along the direction of lowest curvature
     missing = np.sqrt(np.maximum(radius**2 - np.sum(z**2, axis=1), 0.0))
     z[:, 0] += np.where(hard, np.copysign(missing, z[:, 0]), 0.0)
+    if not hard.all():
+        z[~hard] = bisected(g[~hard], lifted[~hard], radius[~hard], high[~hard])
+    return z
+
+
+def bisected(g: Array, lifted: Array, radius: Array, high: Array) -> Array:
+    """The same where a shift of the curvatures, all 0 or more but for it, gives the length: by its logarithm."""
+    low = 1e-16 * high
     for _ in range(60):
         middle = np.sqrt(low * high)
-        outside = np.linalg.norm(at(middle), axis=1) > radius
+        outside = np.linalg.norm(g / (lifted + middle[:, None]), axis=1) > radius
         low, high = np.where(outside, middle, low), np.where(outside, high, middle)
-        if np.all(hard | (high < 1.01 * low)):
+        if np.all(high < 1.01 * low):
             break
-    return np.where(hard[:, None], z, at(high))
+    return np.asarray(-g / (lifted + high[:, None]))
