@@ -172,3 +172,115 @@ def gradient(f: Callable, theta, step=1e-30):
     """df/dtheta (m,) of an analytic scalar function by complex steps: exact to rounding."""
     theta = np.asarray(theta, dtype=complex)
     return np.array([f(theta + 1j * step * unit).imag / step for unit in np.eye(len(theta))])
+
+
+@dataclass(frozen=True)
+class Family:
+    """e ~ N(X beta, V(gamma)): any analytic V (n, n) of parameters gamma (m,); X (n, p) of full column rank.
+
+    What likelihood theory says of gamma and beta_hat, with G_i = dV/dgamma_i and P written out.
+    """
+
+    e: np.ndarray
+    X: np.ndarray
+    V: Callable
+
+    def deviance(self, gamma, method):
+        """D = -2 log-likelihood at beta_hat, or restricted."""
+        return minus_two_log_likelihood(self.V(np.asarray(gamma)), self.e, self.X, method)
+
+    def directions(self, gamma, step=1e-30):
+        """G_i (m, n, n) by complex steps."""
+        return np.array([self.V(gamma + 1j * step * unit).imag / step for unit in np.eye(len(gamma))])
+
+    def P(self, gamma):
+        """V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1 (n, n)."""
+        V_inv = np.linalg.inv(self.V(gamma))
+        return V_inv - V_inv @ self.X @ np.linalg.solve(self.X.T @ V_inv @ self.X, self.X.T @ V_inv)
+
+    def gradient(self, gamma, method):
+        """dD/dgamma (m,)."""
+        return gradient(lambda g: self.deviance(g, method), gamma)
+
+    def observed(self, gamma, method):
+        """Half the curvature of D (m, m): fourth-order differences of the gradient by complex steps."""
+        h = 1e-4 * max(1.0, np.abs(gamma).max())
+        rows = []
+        for unit in np.eye(len(gamma)):
+            near, far = (
+                self.gradient(gamma + k * h * unit, method) - self.gradient(gamma - k * h * unit, method)
+                for k in (1, 2)
+            )
+            rows.append((8 * near - far) / (24 * h))
+        return np.array(rows)
+
+    def average(self, gamma):
+        """e'P G_i P G_j P e / 2 (m, m)."""
+        P, G = self.P(gamma), self.directions(gamma)
+        moved = G @ P @ self.e
+        return moved @ P @ moved.T / 2
+
+    def expected(self, gamma, method):
+        """tr(P G_i P G_j) / 2 (m, m); V^-1 in place of P for ML."""
+        B = (self.P(gamma) if method == "REML" else np.linalg.inv(self.V(gamma))) @ self.directions(gamma)
+        return np.einsum("iab,jba->ij", B, B) / 2
+
+    def information(self, gamma, method, kind):
+        """One of the three by its name."""
+        if kind == "average":
+            return self.average(gamma)
+        return getattr(self, kind)(gamma, method)
+
+    def beta_cov(self, gamma):
+        """Phi = (X'V^-1 X)^-1 (p, p); complex gamma pass."""
+        return np.linalg.inv(self.X.T @ np.linalg.solve(self.V(gamma), self.X))
+
+    def beta(self, gamma):
+        """GLS estimate (p,)."""
+        return self.beta_cov(gamma) @ self.X.T @ np.linalg.solve(self.V(gamma), self.e)
+
+    def satterthwaite(self, L, gamma, method):
+        """df (k,) of the rows of L (k, p): 2 f^2 / (f_g'A f_g), f(gamma) = l'Phi l, A = observed^-1."""
+        A, f = np.linalg.inv(self.observed(gamma, method)), np.diag(L @ self.beta_cov(gamma) @ L.T)
+        slopes = [gradient(lambda g, row=row: row @ self.beta_cov(g) @ row, gamma) for row in L]
+        return np.array([2 * v**2 / (s @ A @ s) for v, s in zip(f, slopes, strict=True)])
+
+    def kenward_roger(self, gamma):
+        """Phi_A (p, p) of Kenward and Roger (1997) for a V that is linear in gamma; with W, P_i and Phi."""
+        X, V_inv, G = self.X, np.linalg.inv(self.V(gamma)), self.directions(gamma)
+        Phi, m = self.beta_cov(gamma), len(gamma)
+        P = [-X.T @ V_inv @ g @ V_inv @ X for g in G]
+        Q = [[X.T @ V_inv @ g @ V_inv @ h @ V_inv @ X for h in G] for g in G]
+        twice = np.array(
+            [
+                [
+                    np.trace(V_inv @ G[i] @ V_inv @ G[j])
+                    - np.trace(2 * Phi @ Q[i][j] - Phi @ P[i] @ Phi @ P[j])
+                    for j in range(m)
+                ]
+                for i in range(m)
+            ]
+        )
+        W = np.linalg.inv(twice / 2)
+        inner = sum(W[i, j] * (Q[i][j] - P[i] @ Phi @ P[j]) for i in range(m) for j in range(m))
+        return Phi + 2 * Phi @ inner @ Phi, W, P, Phi
+
+    def kenward_roger_test(self, L, gamma, rhs=0.0):
+        """(F, df) of L beta = rhs, L (k, p) of full row rank: F scaled so that two moments are those of F(k, df)."""
+        adjusted, W, P, Phi = self.kenward_roger(gamma)
+        k = len(L)
+        Theta = L.T @ np.linalg.solve(L @ Phi @ L.T, L)
+        each = [Theta @ Phi @ p @ Phi for p in P]
+        A1 = sum(W[i, j] * np.trace(a) * np.trace(b) for i, a in enumerate(each) for j, b in enumerate(each))
+        A2 = sum(W[i, j] * np.trace(a @ b) for i, a in enumerate(each) for j, b in enumerate(each))
+        B = (A1 + 6 * A2) / (2 * k)
+        g = ((k + 1) * A1 - (k + 4) * A2) / ((k + 2) * A2)
+        bottom = 3 * k + 2 * (1 - g)
+        c1, c2, c3 = g / bottom, (k - g) / bottom, (k + 2 - g) / bottom
+        mean = 1 / (1 - A2 / k)
+        variance = 2 / k * (1 + c1 * B) / ((1 - c2 * B) ** 2 * (1 - c3 * B))
+        rho = variance / (2 * mean**2)
+        df = 4 + (k + 2) / (k * rho - 1)
+        miss = L @ self.beta(gamma) - rhs
+        F = df / (mean * (df - 2)) * miss @ np.linalg.solve(L @ adjusted @ L.T, miss) / k
+        return F, df

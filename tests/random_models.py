@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import block_diag
 
-from oracle import Oracle, profiled
+from oracle import Family, Oracle, profiled
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,44 @@ class RandomDesign:
         Lam = self.Lam(theta)
         return Oracle(self.y, self.X, self.Z, sigma**2 * Lam @ Lam.T, sigma, self.weights, self.offset)
 
+    def entries(self, theta):
+        """Entries of T T' (m,) at the free places, in theta's order."""
+        out = np.zeros(len(theta), dtype=np.asarray(theta).dtype)
+        for k in self.blocks:
+            Omega = k.T(theta) @ k.T(theta).T
+            for row, column, place in k.places:
+                out[place] = Omega[row, column]
+        return out
+
+    def gamma(self, theta, sigma, coordinates):
+        """Parameters (m + 1,) of ``family`` at (theta, sigma)."""
+        if coordinates == "Sigma":
+            return np.append(sigma**2 * self.entries(theta), sigma**2)
+        return np.append(theta if coordinates == "theta" else self.entries(theta), 2 * np.log(sigma))
+
+    def family(self, coordinates, sigma=None):
+        """The model in (entries of Sigma, sigma^2), (entries of Omega, log sigma^2) or (theta, log sigma^2).
+
+        A known ``sigma`` is none of the parameters.
+        """
+        flat = self.oracle(1.0, np.zeros(len(self.theta)))
+        m, W_inv = len(self.theta), flat.V
+        E = [
+            block_diag(*(np.kron(np.eye(k.J), symmetric(k.T(unit))) for k in self.blocks))
+            for unit in np.eye(m)
+        ]
+        basis = np.array([self.Z @ each @ self.Z.T for each in E])
+
+        def V(gamma):
+            inner, last = gamma[:m], gamma[m] if sigma is None else None
+            if coordinates == "theta":
+                inner = self.entries(inner)
+            free = last if coordinates == "Sigma" or last is None else np.exp(last)
+            s2 = free if sigma is None else sigma**2
+            return (1.0 if coordinates == "Sigma" else s2) * np.tensordot(inner, basis, 1) + s2 * W_inv
+
+        return Family(flat.e, flat.estimable.X, V)
+
     def criterion(self, theta, method, sigma=None):
         """Profiled criterion at theta (m,), real or complex."""
         return self.profiled(theta, method, sigma)[0]
@@ -66,6 +104,11 @@ class RandomDesign:
         """(criterion, sigma) at theta (m,)."""
         known = {"weights": self.weights, "offset": self.offset, "sigma": sigma}
         return profiled(self.y, self.X, self.Z, self.Lam(theta), method, **known)
+
+
+def symmetric(M):
+    """The symmetric matrix with the lower triangle of M."""
+    return np.tril(M) + np.tril(M, -1).T
 
 
 # name: (bars as the formula writes them, the same as (group, coefficients, structure))

@@ -171,12 +171,15 @@ def wald(found: Spread, z: float) -> tuple[Array, Array, list[str]]:
     """
     low, high, scale = np.full(len(found.se), np.nan), np.full(len(found.se), np.nan), []
     for k, (x, v, se) in enumerate(zip(found.which, found.values, found.se, strict=True)):
+        scale.append("Fisher z" if x.kind == "corr" else "log")
+        if np.isnan(se):
+            continue
         if x.kind == "corr":
-            scale.append("Fisher z")
-            middle, width = np.arctanh(v), z * se / (1.0 - v**2) if np.isfinite(se) else np.nan
+            middle, width = np.arctanh(v), z * se / (1.0 - v**2)
             low[k], high[k] = np.tanh(middle - width), np.tanh(middle + width)
         else:
-            scale.append("log")
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(
+                over="ignore"
+            ):  # an sd next to 0 says hardly more than that it has an upper limit
                 low[k], high[k] = v * np.exp(-z * se / v), v * np.exp(z * se / v)
     return low, high, scale

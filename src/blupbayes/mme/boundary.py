@@ -15,6 +15,7 @@ __all__ = ["canonical", "collapsed", "default_start", "inside", "multipliers", "
 Array = NDArray[np.float64]
 
 ZERO_SD = 1e-4  # an sd below this share of sigma per rms of its column is tried at exactly zero
+ROUNDING = 1e-10  # an sd below this share of the same has no digit that is its own
 NEARLY = 0.05  # an sd below this share of another one is nearly zero
 DROPPED = 1e-4  # eigenvalues below this share of the largest take no part in what explains a coefficient
 FLOOR = 1e-4  # relative variances that a scoring step would make negative start from here
@@ -65,14 +66,18 @@ def canonical(statistics: Statistics, theta: Array) -> Array:
 
 
 def without_small(statistics: Statistics, theta: Array) -> Array:
-    """theta (m,) with every nearly zero diagonal entry of T, and what stands below it, at zero."""
+    """theta (m,) with every nearly zero diagonal entry of T, and what stands below it, at zero.
+
+    An sd that is zero but for rounding is zero too: a correlation with it would be one of rounding errors.
+    """
     out = theta.copy()
     for g in statistics.groups:
-        T = g.template.matrix(theta)
-        small = np.diag(T) * np.where(g.scale > 0, g.scale, 1.0) < ZERO_SD
+        T, size = g.template.matrix(theta), np.where(g.scale > 0, g.scale, 1.0)
+        small = np.diag(T) * size < ZERO_SD
         if small.any():
             T = semidefinite_cholesky(T @ T.T)
             T[:, small] = 0.0
+            T[np.linalg.norm(T, axis=1) * size < ROUNDING] = 0.0
             g.template.read(T, out)
     return out
 

@@ -24,7 +24,7 @@ from blupbayes.mme.projected import Projected
 __all__ = ["Deviance", "second_order", "theta_curvature"]
 
 Array = NDArray[np.float64]
-STEP = 3e-4  # of theta's natural size: central differences of an exact gradient, good to 1e-7
+STEP = 1e-4  # of theta's natural size: central differences of an exact gradient, good to 1e-6
 
 
 @dataclass(frozen=True, eq=False)
