@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from blupbayes.frequentist.replication import ByRows, ByStatistics, null_estimates, replicator
-from blupbayes.mme.restrict import restrict
+from blupbayes.mme.restricted_many import restrict
 from blupbayes.mme.statistics import reduce
 from test_gaussian import case
 from test_replicates import coordinates, design_of, truth

@@ -74,8 +74,8 @@ def coverage(
     >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff"))
     >>> truth = {"Batch": 0.5, "residual": 1.0}
     >>> table = bb.coverage(model, truth, methods=["blup cond_sd"], n=40, random_seed=1)
-    >>> table[["method", "component", "n"]].iloc[0].tolist()
-    ['blup cond_sd', 'group_mean', 40]
+    >>> table[["method", "component", "group", "term"]].iloc[0].tolist()
+    ['blup cond_sd', 'group_mean', 'Batch', 'Intercept']
     """
     design = model.design
     known = read_variances(variances, model.statistics.groups, design.sigma)

@@ -13,7 +13,7 @@ from blupbayes.errors import DataError
 from blupbayes.frequentist.blocks import run_blocks, seed_sequence, whole_number
 from blupbayes.frequentist.replication import Replicator, null_estimates, replicator
 from blupbayes.mme.fit import estimate
-from blupbayes.mme.restrict import Restriction, restrict
+from blupbayes.mme.restricted_many import Restriction, restrict
 from blupbayes.mme.statistics import DesignLike, Statistics
 
 __all__ = ["LikelihoodRatios", "lrt_replicates"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from blupbayes.frequentist.readings import readings
 from blupbayes.mme.statistics import Statistics
 from blupbayes.variances import free_pairs
 
@@ -15,12 +16,8 @@ Array = NDArray[np.float64]
 
 def parameter_names(statistics: Statistics) -> list[str]:
     """beta[Days], sigma (unless it is known), sd_Subject[Intercept], corr_Subject[Days,Intercept]."""
-    s = statistics
-    names = [f"beta[{name}]" for name in s.fixed_names] + ([] if s.sigma is not None else ["sigma"])
-    names += [f"sd_{g.name}[{name}]" for g in s.groups for name in g.names]
-    return names + [
-        f"corr_{g.name}[{g.names[i]},{g.names[j]}]" for g in s.groups for i, j in free_pairs(g.template)
-    ]
+    variance = readings(statistics.groups, sigma=statistics.sigma is None)
+    return [f"beta[{name}]" for name in statistics.fixed_names] + [x.name for x in variance]
 
 
 def parameter_values(statistics: Statistics, beta: Array, theta: Array, sigma: Array) -> Array:

@@ -13,24 +13,16 @@ from blupbayes.errors import DataError
 from blupbayes.frequentist.chart import Chart
 from blupbayes.frequentist.curves import BetaCurve, VarianceCurve
 from blupbayes.frequentist.linear import Linear
+from blupbayes.frequentist.parameters import parameter_names
 from blupbayes.frequentist.profile import Limit, climb, trace
 from blupbayes.frequentist.readings import Reading
 from blupbayes.frequentist.standard_errors import spread
 from blupbayes.mme.fit import Estimate
-from blupbayes.mme.statistics import Statistics
 
 __all__ = ["curves", "intervals", "traces"]
 
 NO_CORRELATION = "no correlation beside an sd of 0"
 ALIASED = "aliased: a combination of earlier columns"
-
-
-def names(statistics: Statistics) -> list[str]:
-    """Every parameter that can be profiled by default, in the order of all tables."""
-    from blupbayes.frequentist.readings import readings
-
-    variance = [x.name for x in readings(statistics.groups, sigma=statistics.sigma is None)]
-    return [f"beta[{name}]" for name in statistics.fixed_names] + variance
 
 
 def curves(fit: Estimate, parameters: Sequence[str] | None) -> dict[str, BetaCurve | VarianceCurve | str]:
@@ -49,8 +41,8 @@ def curves(fit: Estimate, parameters: Sequence[str] | None) -> dict[str, BetaCur
         If there is no such parameter, or the criterion does not hold it.
     """
     s, found = fit.statistics, spread(fit)
-    known = names(s) + [f"theta[{i}]" for i in range(s.n_theta)]
-    asked = list(parameters) if parameters is not None else names(s)
+    known = parameter_names(s) + [f"theta[{i}]" for i in range(s.n_theta)]
+    asked = list(parameters) if parameters is not None else parameter_names(s)
     if fit.method == "REML":
         beta = [name for name in asked if name.startswith("beta[")]
         if parameters is not None and beta:
@@ -62,7 +54,9 @@ def curves(fit: Estimate, parameters: Sequence[str] | None) -> dict[str, BetaCur
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise DataError(f"no parameter {name!r} in this fit (it has {', '.join(names(s))}).{hint}")
+            raise DataError(
+                f"no parameter {name!r} in this fit (it has {', '.join(parameter_names(s))}).{hint}"
+            )
     out: dict[str, BetaCurve | VarianceCurve | str] = {}
     by_name = {x.name: (x, v, se) for x, v, se in zip(found.which, found.values, found.se, strict=True)}
     for name in asked:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.model.covariance import Template
+from blupbayes.variances import free_pairs
 
 __all__ = ["Reading", "readings", "slopes"]
 
@@ -66,8 +67,8 @@ def readings(groups: Sequence[GroupLike], *, sigma: bool = True) -> tuple[Readin
     for k, g in enumerate(groups):
         out += [Reading("sd", f"sd_{g.name}[{name}]", k, r, r) for r, name in enumerate(g.names)]
     for k, g in enumerate(groups):
-        free = sorted((r, c) for r, c in zip(g.template.rows, g.template.cols, strict=True) if r > c)
-        out += [Reading("corr", f"corr_{g.name}[{g.names[r]},{g.names[c]}]", k, r, c) for r, c in free]
+        pairs = free_pairs(g.template)
+        out += [Reading("corr", f"corr_{g.name}[{g.names[r]},{g.names[c]}]", k, r, c) for r, c in pairs]
     return tuple(out)
 
 

@@ -24,7 +24,7 @@ from blupbayes.mme.fit import Estimate, estimate
 from blupbayes.mme.parts import parts_of
 from blupbayes.mme.problems import problem_of, sweep
 from blupbayes.mme.replicates import Law, Responses, law_of, problems_of
-from blupbayes.mme.restrict import Restriction, restricted
+from blupbayes.mme.restricted_many import Restriction, restricted
 from blupbayes.mme.statistics import DesignLike, Statistics, reduce
 from blupbayes.model.covariance import Template
 

@@ -10,7 +10,7 @@ from blupbayes.mme.estimate_many import estimate_many
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.parts import parts_of
 from blupbayes.mme.problems import problem_of, sweep
-from blupbayes.mme.restrict import restrict, restricted
+from blupbayes.mme.restricted_many import restrict, restricted
 from test_gaussian import case
 
 SLEEP, PASTES = "Reaction ~ Days", "strength ~ 1"
