@@ -8,7 +8,7 @@ import pytest
 from blupbayes.mme.criterion import evaluate
 from blupbayes.mme.parts import parts_of
 from blupbayes.mme.problems import sweep
-from blupbayes.mme.replicates import Responses, law_of, problems_of
+from blupbayes.mme.replicates import Responses, law_of, problems_of, responses_of
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import build
 from random_models import KINDS
@@ -113,3 +113,19 @@ def test_a_model_without_any_rest():
     drawn = law.draw(5, np.random.default_rng(0))
     assert law.rest == 0 and not drawn.f.any()
     assert np.isfinite(sweep(problems_of(law, drawn), np.array([3.0]), "REML").criterion).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_turned_into_coordinates(kind, storage):
+    d, statistics, theta = case(kind, seed=8)
+    parts = parts_of(statistics)
+    if parts is None:
+        return
+    law = law_of(statistics, parts, truth(d, statistics), statistics.factors(theta), SIGMA)
+    y = np.random.default_rng(3).normal(size=(4, len(d.y))) * 5.0
+    found, expected = responses_of(law, design_of(d), y), coordinates(d, statistics, law, y)
+    scale = np.linalg.norm(y)
+    for name in ("c", "d", "f"):
+        # sums of products against bases from the rows; f is a difference of squares, and loses half of the digits
+        tolerance = 1e-7 if name == "f" else 1e-10
+        assert np.abs(getattr(found, name) - getattr(expected, name)).max() <= tolerance * scale
