@@ -82,7 +82,7 @@ def influence(
     >>> fit = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail")).fit("REML")
     >>> table = influence(fit.design, fit.estimate)
     >>> table["cooks_distance"].round(3).to_dict()
-    {'2': 0.469, '5': 0.105, '1': 0.061, '6': 0.107, '3': 0.133, '4': 0.132}
+    {'2': 0.469, '5': 0.105, '1': 0.06, '6': 0.101, '3': 0.128, '4': 0.336}
     """
     if variances not in VARIANCES:
         raise DataError(f"variances={variances!r} is not one of {', '.join(map(repr, VARIANCES))}.")

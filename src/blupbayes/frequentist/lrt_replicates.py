@@ -130,7 +130,7 @@ def lrt_replicates(
     >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
     >>> found = lrt_replicates(model.design, model.statistics, np.array([True]), n=200, random_seed=1)
     >>> round(found.observed, 3), round(found.p_value, 3)
-    (36.504, 0.005)
+    (36.505, 0.005)
     """
     n, seeds = whole_number("n", n), seed_sequence(random_seed)
     restriction = restrict(statistics.groups, held)
