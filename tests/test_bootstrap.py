@@ -214,3 +214,11 @@ def test_it_can_be_pickled(replicates):
 
     again = pickle.loads(pickle.dumps(replicates))
     assert again.replicates.equals(replicates.replicates)
+
+
+def test_the_example_runs():
+    import doctest
+    import sys
+
+    found = doctest.testmod(sys.modules[bootstrap.__module__])
+    assert found.attempted and not found.failed

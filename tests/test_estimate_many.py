@@ -124,6 +124,13 @@ def test_who_does_not_arrive_is_estimated_alone(monkeypatch):
     assert not estimate_many(problems, theta).converged.any()  # and if that cannot be, it is said
 
 
+def test_zero_that_is_no_minimum_is_not_certified():
+    rng = np.random.default_rng(3)
+    s = one_way(3 * rng.normal(size=(8, 1)) + rng.normal(size=(8, 5)))
+    found = module.settled(problem_of(s, parts_of(s)), np.zeros((1, 1)), "REML")
+    assert found.boundary[0] and not found.converged[0]
+
+
 @pytest.mark.parametrize("kind", ["intercept", "slope", "three", "quadratic"])
 def test_no_residual_is_no_answer_and_no_other_problem_suffers(kind):
     if kind == "quadratic":  # three coefficients: routines that refuse what is not finite

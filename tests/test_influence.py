@@ -168,3 +168,11 @@ def test_refusals():
         influence(fit.design, fit.estimate, "cask")
     with pytest.raises(DataError, match="not one of 'refit', 'fixed'"):
         influence(fit.design, fit.estimate, "batch", variances="none")
+
+
+def test_the_example_runs():
+    import doctest
+    import sys
+
+    found = doctest.testmod(sys.modules[influence.__module__])
+    assert found.attempted and not found.failed

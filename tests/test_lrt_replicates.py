@@ -48,6 +48,13 @@ def test_observed_is_the_difference_of_two_fits(held, smaller, method):
     assert found.beta == pytest.approx(null.beta.to_numpy(), rel=1e-6)
 
 
+def test_the_observed_ratio_is_that_of_the_reference():
+    """Rail by ML, with and without the rails: lme4's chi-squared (tests/reference/lme4/Rail-lrt.json)."""
+    m = model("travel ~ 1 + (1 | Rail)", "rail")
+    found = lrt_replicates(m.design, m.statistics, np.array([True]), 10, random_seed=1, method="ML")
+    assert found.observed == pytest.approx(35.366430308434218, abs=1e-8)
+
+
 def test_ratios_are_not_negative_and_the_mixture_is_near():
     """A slope's variance and covariance: half chi-squared 1, half 2, for 18 subjects roughly."""
     m = model()
@@ -109,3 +116,11 @@ def test_it_reads_as_a_sentence():
     m = model()
     text = repr(lrt_replicates(m.design, m.statistics, np.array([False, True, True]), 100, random_seed=1))
     assert text.startswith("REML likelihood ratio 42.84, p = 0.009901 by 100 replicates")
+
+
+def test_the_example_runs():
+    import doctest
+    import sys
+
+    found = doctest.testmod(sys.modules[lrt_replicates.__module__])
+    assert found.attempted and not found.failed

@@ -27,6 +27,7 @@ from blupbayes.model.hypotheses import hypotheses
 
 __all__ = ["Inference", "anova"]
 
+F_COLUMNS = ["num_df", "den_df", "F", "p"]
 ZETAS = tuple(k * 0.5 for k in range(-6, 7) if k)
 
 
@@ -105,7 +106,9 @@ class Inference:
         tests = FixedTests.of(self.estimate, df)
         if joint:
             asked, message = independent(asked)
-            found = pd.DataFrame([tests.joint(asked.L, asked.rhs)], index=[", ".join(asked.labels)])
+            found = pd.DataFrame([tests.joint(asked.L, asked.rhs)], index=[", ".join(asked.labels)])[
+                F_COLUMNS
+            ]
         else:
             found = pd.DataFrame(tests.rows(asked.L, asked.rhs), index=list(asked.labels))
         return tests.labelled(found, message)
@@ -121,8 +124,9 @@ class Inference:
         Returns
         -------
         DataFrame
-            sum_sq, mean_sq, num_df, den_df, F, p; a row per term but the intercept. A term that the data cannot
-            test has NaN, and its reason in ``attrs["messages"]``.
+            sum_sq, mean_sq (sigma^2 times Wald's F, before Kenward and Roger's scaling), num_df, den_df, F, p; a row
+            per term but the intercept. A term that the data cannot test has NaN, and its reason in
+            ``attrs["messages"]``.
 
         Examples
         --------
@@ -135,14 +139,10 @@ class Inference:
         tests = FixedTests.of(self.estimate, df)
         terms = answerable(hypotheses(self.design), self.statistics)
         rows = {h.name: tests.joint(h.L, np.zeros(len(h.L))) if len(h.L) else {} for h in terms}
-        columns = ["num_df", "den_df", "F", "p"]
-        table = (
-            pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-            if rows
-            else pd.DataFrame(columns=columns)
-        )
-        table.insert(0, "mean_sq", table["F"] * tests.fit.sigma**2)
-        table.insert(0, "sum_sq", table["mean_sq"] * table["num_df"])
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=[*F_COLUMNS, "wald"], dtype=float)
+        mean_sq = table.pop("wald") * tests.fit.sigma**2
+        table.insert(0, "sum_sq", mean_sq * table["num_df"])
+        table.insert(1, "mean_sq", mean_sq)
         return tests.labelled(table, *(f"{h.name}: {h.reason}" for h in terms if h.reason))
 
     def ranova(

@@ -121,10 +121,11 @@ class FixedTests:
         return {"estimate": linear.estimate, "se": se, "df": df, "t": t, "p": t_tail(t, df)}
 
     def joint(self, L: Array, rhs: Array) -> dict[str, float]:
-        """num_df, den_df, F, p of all rows of L beta = rhs together; rows independent."""
-        linear = self.linear(L)
+        """num_df, den_df, F, p of all rows of L beta = rhs together, and wald: F before any scaling."""
+        linear, factor = self.linear(L), 1.0
         if self.kind == "kenward-roger":
-            F, num_df, den_df = self.corrected.test(linear, rhs)
+            wald, den_df, factor = self.corrected.test(linear, rhs)
+            F, num_df = factor * wald, len(L)
         elif self.kind == "satterthwaite":
             F, num_df, den_df = wald_F(linear, self.spread, rhs)
         else:
@@ -134,7 +135,13 @@ class FixedTests:
                 len(L),
                 np.inf,
             )
-        return {"num_df": float(num_df), "den_df": den_df, "F": F, "p": f_tail(F, num_df, den_df)}
+        return {
+            "num_df": float(num_df),
+            "den_df": den_df,
+            "F": F,
+            "p": f_tail(F, num_df, den_df),
+            "wald": F / factor,
+        }
 
     def coefficients(self) -> pd.DataFrame:
         """estimate, se, df, t, p, a row per column of X; NaN for aliased ones."""

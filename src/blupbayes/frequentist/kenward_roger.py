@@ -50,16 +50,14 @@ class KenwardRoger:
 
     def t_df(self, linear: Linear) -> Array:
         """Degrees of freedom (k,) of each row."""
-        return np.array([self.test(Linear(self.at, row[None]), np.zeros(1))[2] for row in linear.L])
+        return np.array([self.test(Linear(self.at, row[None]), np.zeros(1))[1] for row in linear.L])
 
-    def test(self, linear: Linear, rhs: Array) -> tuple[float, int, float]:
-        """F (scaled), numerator and denominator df of L beta = rhs; rows independent."""
+    def test(self, linear: Linear, rhs: Array) -> tuple[float, float, float]:
+        """Wald's F of L beta = rhs (rows independent), the denominator df, and the factor that scales it to an F."""
         q = len(linear.L)
-        A1, A2 = self.moments(linear)
-        df, factor = scaled_F(q, A1, A2)
+        df, factor = scaled_F(q, *self.moments(linear))
         miss = linear.estimate - rhs
-        wald = float(miss @ np.linalg.solve(self.covariance(linear), miss))
-        return factor * wald / q, q, df
+        return float(miss @ np.linalg.solve(self.covariance(linear), miss)) / q, df, factor
 
     def moments(self, linear: Linear) -> tuple[float, float]:
         """A1 = sum W_ij tr(Theta Phi P_i Phi) tr(Theta Phi P_j Phi) and A2, the same with one trace of the product."""
