@@ -50,6 +50,7 @@ def test_variances_add_up_and_begin_at_the_plug_in(compared):
     table, post, fit = cmp.ledger("variance"), cmp.answers["integrate"], cmp.answers["REML"]
     scale = table["posterior_variance"]
     assert ((table[VARIANCE].sum(axis=1) - table["difference"]).abs() <= 1e-10 * scale).all()
+    assert (table["kappa"].abs() <= 1e-9 * scale).all()  # a flat prior of beta adds nothing
     b = table.query("component == 'b'")
     np.testing.assert_allclose(b["plug_in"], fit.ranef()["pev_sd"] ** 2, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(b["posterior_variance"], post.ranef()["posterior_sd"] ** 2, rtol=1e-10)
@@ -97,7 +98,7 @@ def test_a_prior_of_beta_appears_as_kappa():
     assert abs(row["kappa"]) > 0.2 > abs(bb.compare(fit, flat).ledger().iloc[0]["kappa"])
     # the mean is drawn to 0, and nothing but kappa can do that in a balanced layout
     assert row["theta"] == pytest.approx(0.0, abs=1e-9) and row["curvature"] == pytest.approx(0.0, abs=1e-9)
-    assert row["posterior_mean"] < row["blup"]
+    assert row["posterior_mean"] < row["blup"] and row["kappa"] == pytest.approx(row["difference"], rel=1e-8)
 
 
 def draws_of(post, n=400):
