@@ -19,6 +19,7 @@ from blupbayes.errors import (
     NewLevelError,
     PriorError,
 )
+from blupbayes.external import external
 from blupbayes.inference import anova
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "anova",
     "compare",
+    "external",
     "list_datasets",
     "load_dataset",
     "read_posterior",

@@ -18,9 +18,11 @@ TITLES = {
     "fixed": "Fixed effects",
     "sd": "Standard deviations",
     "corr": "Correlations",
+    "icc": "Intraclass correlations",
     "weight": "Weights",
     "b": "Random effects b",
     "group_mean": "Coefficients beta + b",
+    "marginal_mean": "Marginal means",
 }
 SPREADS = {
     "se": "se: standard error, with the variances held at their estimates.",
@@ -28,18 +30,31 @@ SPREADS = {
     "pev_sd": "pev_sd: sqrt Var(b_hat - b), the prediction error: beta estimated, variances held. It is not "
     "cond_sd, the smaller sd of b given y, beta and the variances (lme4's condVar).",
     "posterior_sd": "posterior_sd: sd of the posterior; everything unknown, except what a note says is held.",
+    "ls_se": "ls_se: standard error of least squares, with the residual sd of that fit; it knows no random effects.",
+    "delta_se": "delta_se: standard error by the delta method, from the observed information of the criterion.",
+    "sd": "sd: spread of an answer from elsewhere, which does not say of what kind it is.",
 }
 INTERVALS = {
     "wald": "wald: estimate +/- z se",
     "pev": "pev: estimate +/- z pev_sd",
+    "cond": "cond: estimate +/- z cond_sd",
     "eti": "eti: equal-tailed posterior interval",
+    "t": "t: estimate +/- t ls_se with the residual degrees of freedom",
+    "logit": "logit: estimate +/- z delta_se on the logit scale",
+    "stated": "stated: as the answer from elsewhere states it",
 }
-FIXED_DECIMALS = {"weight": 4, "corr": 3}
+FIXED_DECIMALS = {"weight": 4, "corr": 3, "icc": 3}
 WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b | y, beta, variances)/Var(b)."
 MEANS = (
     "Coefficients beta + b: the rows to report for a group (coef() of lme4), its mean where there are no covariates; "
     "their spread counts the errors of beta and b together."
 )
+SHARES = "Intraclass correlations: variance of the group over the sum of all variances."
+MARGINAL = (
+    "Marginal means: X beta at each level of a factor, in equal weights over the levels of the other factors, numbers "
+    "at their means."
+)
+WORDS = {"icc": SHARES, "weight": WEIGHTS, "group_mean": MEANS, "marginal_mean": MARGINAL}
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +181,7 @@ def definitions(table: pd.DataFrame, percent: str) -> list[str]:
     kinds = [text for kind, text in INTERVALS.items() if (table["ci_kind"] == kind).any()]
     if kinds:
         out.append(f"Intervals, {percent}: {'; '.join(kinds)}.")
-    out += [WEIGHTS] if "weight" in present else []
-    out += [MEANS] if "group_mean" in present else []
-    return out
+    return out + [text for component, text in WORDS.items() if component in present]
 
 
 def remarks(table: pd.DataFrame) -> list[str]:
