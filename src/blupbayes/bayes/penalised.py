@@ -1,8 +1,9 @@
 """The mode of the variances: likelihood times prior at its highest, beta and b integrated out, as in blme [E-MODE].
 
 A mode depends on the quantity that its density is of. Here every prior counts with the density of what it is stated
-for: an sd, a variance, log sd, the matrix Sigma / sigma^2 of a Wishart, the matrix Sigma of an inverse Wishart, and a
-correlation matrix for LKJ. So it is a penalised REML estimate: the coordinates of the search have no part in it.
+for: an sd, a variance, log sd, the matrix Sigma / sigma^2 of a Wishart, the matrix Sigma of an inverse Wishart, the
+scale tau and the shares of decov, and a correlation matrix for LKJ. So it is a penalised REML estimate: the coordinates
+of the search have no part in it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from blupbayes.errors import IdentifiabilityError, IntegrationError, PriorError
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.distributions import Distribution
-from blupbayes.model.joint import InverseWishart, Wishart
+from blupbayes.model.joint import Decov, InverseWishart, Joint
 from blupbayes.model.measure import log_det, log_jacobian
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
 
@@ -34,7 +35,11 @@ Array = NDArray[np.float64]
 STEP = 1e-4  # of central differences of what is only arithmetic: error 1e-9 of the coordinates' unit
 ZERO = -6.0  # a coordinate where an sd is exp(-400) of its scale
 LOW = -1.0  # coordinates below this are tried at ZERO
-FAR = 25.0  # coordinates beyond this are no mode
+FAR = 15.0  # of the coordinate of an sd: 3e6 times its scale, where a climb ends without a mode
+STEEP = (
+    12.0  # of a partial correlation's and, from where it begins, log sigma's coordinate: where a climb ends
+)
+TINY = 1e-100  # relative sds below it count as this, so that every density is finite
 SAME = 1e-8  # heights that differ by less are equal
 
 
@@ -53,8 +58,9 @@ def penalty(prior: ResolvedPrior, places: Places, sigma: Array) -> Array:
     if prior.residual is not None:
         out = out + stated(prior.residual, sigma)
     for g, R in zip(prior.groups, places.corrs, strict=True):
-        r = places.sds[:, k : k + len(g.names)]
-        out = out + (joint(g, r, sigma, R) if g.joint is not None else separate(g, r, sigma, R))
+        r = np.maximum(places.sds[:, k : k + len(g.names)], TINY)
+        with np.errstate(over="ignore"):
+            out = out + (joint(g, r, sigma, R) if g.joint is not None else separate(g, r, sigma, R))
         k += len(g.names)
     return out
 
@@ -80,12 +86,21 @@ def joint(g: GroupPrior, r: Array, sigma: Array, R: Array) -> Array:
     for a, b in g.terms:
         assert g.joint is not None
         value = g.joint.log_density(r[:, a:b], sigma[:, None], R[:, a:b, a:b])[:, 0]
-        if isinstance(g.joint, Wishart | InverseWishart):
-            value = value - log_jacobian(np.log(r[:, a:b]))
-        if isinstance(g.joint, InverseWishart):
-            value = value - (b - a) * (b - a + 1) * np.log(sigma)
-        total = total + value
+        total = total + value - log_measure(g.joint, np.log(r[:, a:b]), sigma)
     return total
+
+
+def log_measure(prior: Joint, log_r: Array, sigma: Array) -> Array:
+    """Log volume (m,) of what a joint prior is stated for, per relative sds and correlations: see `measure`.
+
+    S of a Wishart; Sigma of an inverse Wishart; tau and the shares pi, up to constants, of decov.
+    """
+    q = log_r.shape[1]
+    if isinstance(prior, Decov):
+        log_h = 0.5 * np.log(np.sum(np.exp(2.0 * log_r), axis=1))
+        return np.asarray(log_r.sum(axis=1) - (2 * q - 1) * log_h)
+    of_sigma = q * (q + 1) * np.log(sigma) if isinstance(prior, InverseWishart) else 0.0
+    return log_jacobian(log_r) + of_sigma
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +177,7 @@ def peak(statistics: Statistics, prior: ResolvedPrior) -> Peak:
         raise IntegrationError(
             "The penalised likelihood has no value at any start: check the prior and the data."
         )
-    if u[: objective.coordinates.n_sds].max() > FAR:
+    if u[: objective.coordinates.n_sds].max() > FAR - 1.0:
         raise IdentifiabilityError(
             "The likelihood times this prior rises without limit as an sd grows, so there is no mode. There are too "
             "few levels for it: give a prior that falls off, such as 'HalfNormal(50)'."
@@ -186,8 +201,10 @@ def climb(objective: Objective, u: Array) -> tuple[Array, float]:
 
     if not np.isfinite(objective.value(u)):
         return u, -np.inf
+    k, d = objective.coordinates.n_sds, objective.coordinates.size
+    bounds = [(ZERO, FAR)] * k + [(-STEEP, STEEP)] * (d - k) + [(x - STEEP, x + STEEP) for x in u[d:]]
     options: Any = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-8}
-    found = minimize(objective.downhill, u, jac=True, method="L-BFGS-B", options=options)
+    found = minimize(objective.downhill, u, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return found.x, -float(found.fun)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blupbayes.compare.rows import block, normal_interval
+from blupbayes.errors import DataError
 
 __all__ = [
     "diagonals",
@@ -27,6 +28,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+SPREADS = ("pev_sd", "cond_sd")
 
 
 class GroupNames(Protocol):
@@ -156,6 +158,8 @@ def random_rows(
     of_b: str = "pev_sd",
 ) -> list[pd.DataFrame]:
     """Rows weight, b and group_mean of a Gaussian; ``of_b``: the spread of b, pev_sd or cond_sd."""
+    if of_b not in SPREADS:
+        raise DataError(f"spread={of_b!r}: it is {' or '.join(map(repr, SPREADS))}.")
     frames = [block("weight", label, **columns(shares))]
     for component, table, kind in (("b", ranef, of_b), ("group_mean", means, "pev_sd")):
         spread = table[kind].to_numpy()

@@ -39,10 +39,11 @@ def posterior_group(data: Any) -> Any:
     """The variables of a DataTree, an InferenceData or a Dataset; None if it is none of them."""
     if hasattr(data, "data_vars") and len(data.data_vars):
         return data
-    try:
-        group = data["posterior"]
-    except (KeyError, TypeError, IndexError):
-        return None
+    group = (
+        data["posterior"]
+        if "posterior" in getattr(data, "children", ())
+        else getattr(data, "posterior", None)
+    )
     return group if hasattr(group, "data_vars") else None
 
 
@@ -77,8 +78,14 @@ def read_draws(data: Any, known: Known) -> tuple[list[Key], Array, list[str]]:
         if key is None:
             unread[item.name] = None
         elif key:
-            own = translated(key, known)
-            found.setdefault((own[0], own[1], own[2], own[3]), item.values)
+            component, group, level, term = translated(key, known)
+            if (
+                component,
+                group,
+                level,
+                ", ".join(reversed(term.split(", "))),
+            ) not in found or component != "corr":
+                found.setdefault((component, group, level, term), item.values)
     if not found:
         names = ", ".join(dict.fromkeys(i.name for i in items)) or "nothing"
         raise ComparisonError(
@@ -86,7 +93,7 @@ def read_draws(data: Any, known: Known) -> tuple[list[Key], Array, list[str]]:
             "give them; else give a table with a column estimate."
         )
     found |= group_means(found)
-    keys = sorted(found, key=lambda key: ORDER.index(key[0]))
+    keys = sorted(found, key=lambda key: (ORDER.index(key[0]), key[1] == "residual"))
     return keys, np.stack([found[key] for key in keys], axis=2), list(unread)
 
 
@@ -101,7 +108,7 @@ def variables(data: Any) -> Iterator[Item]:
         labels = [[str(v) for v in np.asarray(x[d].values)] for d in dims]
         for place in np.ndindex(*map(len, labels)):
             which = tuple(row[k] for row, k in zip(labels, place, strict=True))
-            yield Item(str(name), which, dims, values[(..., *place)].astype(float))
+            yield item(str(name), which, dims, values[(..., *place)].astype(float))
 
 
 def columns(frame: pd.DataFrame) -> Iterator[Item]:
@@ -116,9 +123,15 @@ def columns(frame: pd.DataFrame) -> Iterator[Item]:
         if column in (*CHAINS, *DRAWS):
             continue
         values = pd.to_numeric(frame[column]).to_numpy(dtype=float)[order].reshape(len(sizes), -1)
-        match = INDEXED.fullmatch(str(column))
-        labels = tuple(part.strip() for part in match["labels"].split(",")) if match else ()
-        yield Item(match["name"] if match else str(column), labels, (), values)
+        yield item(str(column), (), (), values)
+
+
+def item(name: str, labels: tuple[str, ...], dims: tuple[str, ...], values: Array) -> Item:
+    """One scalar; labels may be part of its name, as in r_g[308,Days]."""
+    match = INDEXED.fullmatch(name)
+    if labels or match is None:
+        return Item(name, labels, dims, values)
+    return Item(match["name"], tuple(part.strip() for part in match["labels"].split(",")), (), values)
 
 
 Read = Callable[[Item], Sequence[str] | None]
@@ -145,8 +158,8 @@ def ours(item: Item) -> Sequence[str] | None:
     if shape == ("sd", 1):
         return "sd", group, "", item.labels[0]
     if shape == ("corr", 2):
-        later, earlier = item.labels
-        return () if later == earlier else ("corr", group, "", f"{earlier}, {later}")
+        first, second = item.labels
+        return () if first == second else ("corr", group, "", f"{first}, {second}")
     return ("b", group, *item.labels) if shape == ("b", 2) else None
 
 

@@ -122,7 +122,11 @@ def from_broom(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     terms, groups = table["term"].map(text), group_column(table)
     parsed = [one_of(e, t, g) for e, t, g in zip(effect, terms, groups, strict=True)]
     read = [row is not None for row in parsed]
-    unread = [f"{e} {g} {t}".strip() for e, t, g, r in zip(effect, terms, groups, read, strict=True) if not r]
+    unread = [
+        " ".join(part for part in (e, g, t) if part)
+        for e, g, t, r in zip(effect, groups, terms, read, strict=True)
+        if not r
+    ]
     kept = table[read].drop(columns="effect")
     rows = pd.DataFrame(
         [row for row in parsed if row], columns=["component", "group", "term"], index=kept.index

@@ -153,22 +153,27 @@ def parts(answer: Any, ci_prob: float, rows: Sequence[str], spread: str) -> list
 
 
 def only(table: pd.DataFrame, component: str | Sequence[str]) -> pd.DataFrame:
-    """The rows of one or several components.
+    """The rows of one or several components, those that the table has.
 
     Raises
     ------
     ComparisonError
-        If there is no such component in the table.
+        If there is no such component, or none of them in the table.
     """
-    wanted, present = (
-        [component] if isinstance(component, str) else list(component),
-        list(table["component"].unique()),
-    )
+    wanted = [component] if isinstance(component, str) else [str(name) for name in component]
+    present = list(table["component"].unique())
     for name in wanted:
-        if name not in present:
-            close = get_close_matches(str(name), present, n=1)
+        if name not in COMPONENTS and name not in present:
+            close = get_close_matches(name, COMPONENTS, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ComparisonError(f"no component {name!r} in this table.{hint} It has {', '.join(present)}.")
+            raise ComparisonError(
+                f"no component is called {name!r}.{hint} There are {', '.join(COMPONENTS)}."
+            )
+    if not set(wanted) & set(present):
+        more = " Ask for it with compare(..., rows=...)." if set(wanted) & set(REQUESTS) else ""
+        raise ComparisonError(
+            f"no rows {', '.join(wanted)} in this table, which has {', '.join(present)}.{more}"
+        )
     return table[table["component"].isin(wanted)].reset_index(drop=True)
 
 

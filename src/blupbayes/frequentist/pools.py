@@ -127,7 +127,9 @@ def level(Z: Array, C: Array) -> Level:
     kept = s > RANK * s.max(initial=0.0)
     U, half = U[:, kept], V[kept].T / s[kept] / size[:, None]
     seen = 1.0 - np.sum(V[kept] ** 2, axis=0) < RANK
-    return Level(half @ (U.T @ C), C - U @ (U.T @ C), half @ half.T, seen, int(kept.sum()))
+    found = half @ (U.T @ C)
+    found[np.abs(found) <= RANK * np.outer(np.linalg.norm(half, axis=1), np.linalg.norm(C, axis=0))] = 0.0
+    return Level(found, C - U @ (U.T @ C), half @ half.T, seen, int(kept.sum()))
 
 
 def fitted(group: Group, Z: Array, found: list[Level]) -> Array:
