@@ -176,3 +176,10 @@ def test_saving_keeps_the_comparison(both, tmp_path):
     with pytest.raises(ComparisonError, match="Nothing is lost"):
         both.save(tmp_path / "no" / "t.html")
     assert both.save(tmp_path / "t.html").stat().st_size > 1000
+
+
+def test_columns_stand_in_the_order_of_the_answers(rail):
+    found = bb.compare(rail.pool("none"), rail.fit(), rail.pool("complete"))  # the first has no fixed effects
+    order = ["no pooling", "REML", "complete pooling"]
+    assert found.sheet().labels == tuple(order)
+    assert found.to_dataframe("wide").columns.unique("estimator").tolist() == order

@@ -135,3 +135,12 @@ def test_correlations_take_the_order_of_the_model():
     assert read(frame, known)[0]["term"].tolist() == ["Intercept, x"]
     frame["term"] = ["cor__(Intercept).x"]
     assert read(frame)[0]["term"].tolist() == ["Intercept, x"]
+
+
+def test_a_column_named_after_a_spread_is_the_uncertainty():
+    found, notes = read({"term": ["x"], "estimate": [1.0], "se": [0.5], "df": [3.0]})
+    assert found.loc[0, ["uncertainty", "uncertainty_kind"]].tolist() == [0.5, "se"]
+    assert notes == ["columns not read: df."]
+    both = {"component": ["b"], "group": ["g"], "level": ["1"], "term": ["x"], "estimate": [1.0]}
+    found, notes = read(both | {"cond_sd": [0.1], "pev_sd": [0.2]})
+    assert found.loc[0, "uncertainty_kind"] == "pev_sd" and notes == ["columns not read: cond_sd."]

@@ -65,7 +65,7 @@ class Comparison:
         if form == "long":
             return table
         if form == "wide":
-            return wide(table)
+            return wide(table, list(self.answers))
         raise ComparisonError(f"to_dataframe({form!r}): the form is 'long' or 'wide'.")
 
     def ledger(self, of: str = "mean") -> pd.DataFrame:
@@ -105,7 +105,8 @@ class Comparison:
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]
         named += [*absent(self.table), *self.remarks, *self.without_rows()]
         designs = [a.design for a in self.answers.values() if hasattr(a, "design")]
-        return compose(self.table, title(designs[0]) if designs else "Comparison", named, max_rows)
+        head = title(designs[0]) if designs else "Comparison"
+        return compose(self.table, head, named, max_rows, list(self.answers))
 
     def without_rows(self) -> list[str]:
         """Sentences on rows that were asked for and do not exist."""

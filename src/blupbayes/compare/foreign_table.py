@@ -26,6 +26,7 @@ BROOM = {
 SPREADS = {"fixed": "se", "ran_vals": "cond_sd"}  # of lme4; broom.mixed gives no others
 EFFECTS = {"fixed": "fixed", "ran_vals": "b", "ran_coefs": "group_mean"}
 UNSTATED = "sd"
+OWN = ("se", "posterior_sd", "pev_sd", "cond_sd", "ls_se", "delta_se")  # columns that name a spread
 SHOWN = 5
 
 
@@ -51,7 +52,7 @@ def read_table(frame: pd.DataFrame, known: Known, ci_prob: float) -> tuple[pd.Da
         raise ComparisonError(
             "external: the table has no rows. Give the table of estimates of the other answer."
         )
-    given = frame.rename(columns=BROOM)
+    given = spread_of(frame.rename(columns=BROOM))
     numbers = [c for c in given if c in COLUMNS and c not in TEXT]
     for column in numbers:
         given = given.assign(**{column: number(given[column])})
@@ -64,7 +65,17 @@ def read_table(frame: pd.DataFrame, known: Known, ci_prob: float) -> tuple[pd.Da
         drop=True
     )
     check_twice(out)
+    other = [str(c) for c in given if c not in (*COLUMNS, "effect")]
+    unread += [f"columns not read: {some(other)}."] if other else []
     return stated(out, ci_prob), [*unread, *foreign_rows(out, known)]
+
+
+def spread_of(table: pd.DataFrame) -> pd.DataFrame:
+    """A column that bears the name of a spread is the uncertainty, unless there is one; pev_sd before cond_sd."""
+    named = [kind for kind in OWN if kind in table]
+    if "uncertainty" in table or not named:
+        return table
+    return table.rename(columns={named[0]: "uncertainty"}).assign(uncertainty_kind=named[0])
 
 
 def number(column: pd.Series) -> pd.Series:

@@ -192,13 +192,15 @@ def absent(table: pd.DataFrame) -> list[str]:
     return out
 
 
-def wide(table: pd.DataFrame) -> pd.DataFrame:
+def wide(table: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
     """The long table turned: a row per quantity, the columns of each estimator beside each other.
 
     Parameters
     ----------
     table : DataFrame
         A long table.
+    order : sequence of str, optional
+        Of the estimators; None takes them as they come.
 
     Returns
     -------
@@ -211,6 +213,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         name: part.set_index(KEYS)[FIELDS].reindex(index)
         for name, part in table.groupby("estimator", sort=False)
     }
+    parts = {name: parts[name] for name in (order or parts) if name in parts}
     turned = pd.concat(parts, axis=1, names=["estimator", "field"])
     kinds = [c for c in turned.columns if c[1].endswith("_kind")]
     return turned.fillna(dict.fromkeys(kinds, ""))

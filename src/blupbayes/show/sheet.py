@@ -195,7 +195,13 @@ def remarks(table: pd.DataFrame) -> list[str]:
     return out
 
 
-def compose(table: pd.DataFrame, title: str, notes: Sequence[str] = (), max_rows: int | None = None) -> Sheet:
+def compose(
+    table: pd.DataFrame,
+    title: str,
+    notes: Sequence[str] = (),
+    max_rows: int | None = None,
+    order: Sequence[str] | None = None,
+) -> Sheet:
     """Long table -> sheet.
 
     Parameters
@@ -208,14 +214,16 @@ def compose(table: pd.DataFrame, title: str, notes: Sequence[str] = (), max_rows
         Further notes, such as the settings of the answers and the prior.
     max_rows : int or None
         Show at most so many rows per section.
+    order : sequence of str, optional
+        Of the answers, as in `wide`.
 
     Returns
     -------
     Sheet
         Strings only.
     """
-    turned = wide(table)
-    labels = tuple(str(name) for name in table["estimator"].unique())
+    turned = wide(table, order)
+    labels = tuple(str(name) for name in turned.columns.unique("estimator"))
     levels = table["ci_prob"].dropna().unique()
     percent = f"{100 * levels[0]:g} %" if len(levels) == 1 else "interval"
     components = table["component"].unique()
