@@ -8,6 +8,7 @@ import blupbayes as bb
 from blupbayes.compare.rows import COLUMNS
 from blupbayes.derived import drawn_icc, drawn_means
 from blupbayes.errors import ComparisonError
+from blupbayes.posterior import Posterior
 from oracle import Oracle
 
 
@@ -105,3 +106,19 @@ def test_rows_that_do_not_exist():
     assert "marginal_mean: no rows" in bb.compare(rail.fit(), rows=["marginal_mean"]).to_text()
     with pytest.raises(ComparisonError, match="rows='iccs': it is one of 'icc', 'marginal_mean'"):
         bb.compare(rail.fit(), rows=["iccs"])
+
+
+def test_posteriors_by_draws(machines):
+    exact = machines.integrate()
+    post = Posterior(machines.design, exact.prior, exact.draw(500, 2, random_seed=0), {"messages": []})
+    pd.testing.assert_frame_equal(post.icc(0.9), drawn_icc(machines.design, post.data, "NUTS", 0.9))
+    pd.testing.assert_frame_equal(
+        post.marginal_means(0.9), drawn_means(machines.design, post.data, "NUTS", 0.9, True)
+    )
+    assert "icc" in set(bb.compare(post, rows=["icc"]).to_dataframe()["component"])
+
+
+def test_scales_of_student_t_effects_are_no_variances(machines):
+    draws = machines.integrate().draw(100, 2, random_seed=0)
+    heavy = draws["posterior"].to_dataset().assign(nu_Worker=draws["posterior"]["sigma"])
+    assert len(drawn_icc(machines.design, {"posterior": heavy}, "NUTS", 0.95)) == 0

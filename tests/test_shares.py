@@ -90,7 +90,7 @@ def one_way(model, prior, probs):
     groups = bb.load_dataset("rail").groupby("Rail")["travel"]
     r, J = 3, 6
     between, within = r * groups.mean().var() * (J - 1), groups.var().mean() * J * (r - 1)
-    s, a = np.meshgrid(np.linspace(1, 15, 1501), np.linspace(0.02, 200, 5000), indexing="ij")
+    s, a = np.meshgrid(np.linspace(1, 15, 701), np.linspace(0.05, 200, 3000), indexing="ij")
     total = s**2 + r * a**2
     log = (
         -J * (r - 1) * np.log(s) - within / (2 * s**2) - 0.5 * (J - 1) * np.log(total) - between / (2 * total)

@@ -81,8 +81,9 @@ def integrated_icc(design: Design, integral: Integral, label: str, ci_prob: floa
 
 
 def drawn_icc(design: Design, data: Any, label: str, ci_prob: float) -> pd.DataFrame:
-    """Posterior of the shares, from draws."""
-    if not has_shares(design.groups, design.sigma):
+    """Posterior of the shares, from draws; none for Student t effects, whose sds are scales."""
+    heavy = any(str(name).startswith("nu_") for name in data["posterior"].data_vars)
+    if heavy or not has_shares(design.groups, design.sigma):
         return empty()
     return icc_block(design, label, posterior_columns(drawn_shares(data, design, ci_prob), ci_prob))
 

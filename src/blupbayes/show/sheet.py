@@ -43,6 +43,7 @@ INTERVALS = {
     "logit": "logit: estimate +/- z delta_se on the logit scale",
     "stated": "stated: as the answer from elsewhere states it",
 }
+BREAKS = {10: " ", 13: " "}  # a row is a line
 FIXED_DECIMALS = {"weight": 4, "corr": 3, "icc": 3}
 WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b | y, beta, variances)/Var(b)."
 MEANS = (
@@ -104,7 +105,7 @@ def names(rows: pd.DataFrame) -> list[str]:
     for group, level, term in rows[["group", "level", "term"]].itertuples(index=False):
         place = " ".join(part for part in (group, level) if part)
         shown = "" if group and plain[group] else term
-        out.append(", ".join(part for part in (place, shown) if part))
+        out.append(", ".join(part for part in (place, shown) if part).translate(BREAKS))
     return out
 
 
