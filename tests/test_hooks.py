@@ -24,6 +24,9 @@ def test_a_fit(model):
     asked = {key: fit.__maketables_stat__(key) for key in ("N", "ll", "aic", "bic", "r2")}
     assert asked == {"N": 180, "ll": fit.log_likelihood, "aic": fit.aic, "bic": fit.bic, "r2": None}
     assert "variances held" in fit.__maketables_stat__("se_type")
+    for answer in (fit, model.integrate()):
+        keys = answer.__maketables_default_stat_keys__
+        assert "se_type" in keys and all(answer.__maketables_stat__(key) is not None for key in keys)
 
 
 def test_a_posterior(model):
@@ -41,3 +44,4 @@ def test_maketables_prints_them(model):
     page = maketables.ETable([model.fit(), model.integrate()]).make(type="html")
     text = page if isinstance(page, str) else page.as_raw_html()
     assert "Reaction" in text and "10.467" in text
+    assert "posterior sd" in text and "variances held" in text  # which spread each column has

@@ -60,3 +60,11 @@ def test_a_prior_of_the_comparison_is_that_of_the_mode(dyestuff2):
     prior = bb.Prior(sd="HalfNormal(5)", residual="HalfNormal(3)")
     found = dyestuff2.compare(prior, columns=["mode"], exact=False)
     assert found.answers["mode"].is_boundary
+
+
+def test_a_prior_of_beta_is_used_at_the_mode(dyestuff2):
+    mode = dyestuff2.mode(bb.Prior(kappa=10.0, mean=5.0, sd="HalfNormal(5)"))
+    own = dyestuff2.solve(mode.variances, kappa=10.0, prior_mean=5.0)
+    np.testing.assert_allclose(mode.beta, own.beta, rtol=1e-12)
+    assert 5 < mode.beta.iloc[0] < dyestuff2.fit().beta.iloc[0]
+    assert set(mode.tidy().query("component == 'fixed'")["uncertainty_kind"]) == {"posterior_sd"}

@@ -34,6 +34,11 @@ class FitHooks(Hooks):
     """Fixed effects with t tests by Satterthwaite."""
 
     @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        """What stands below the table unless something else is asked for."""
+        return ["N", "ll", "aic", "bic", "se_type"]
+
+    @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
         """b, se, t, p, ci95l, ci95u; a row per fixed effect."""
         from scipy.special import stdtrit
@@ -58,6 +63,11 @@ class FitHooks(Hooks):
 
 class PosteriorHooks(Hooks):
     """Posterior means and sds; t and p are empty, the interval is equal-tailed."""
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        """What stands below the table: se_type says that the spread is no standard error."""
+        return ["N", "se_type"]
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
