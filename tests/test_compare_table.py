@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from blupbayes.compare.rows import COLUMNS, KEYS, block, gather
-from blupbayes.compare.table import FIELDS, check_same_data, label, long, wide
+from blupbayes.compare.table import FIELDS, absent, check_same_data, label, long, wide
 from blupbayes.errors import ComparisonError
 
 
@@ -102,3 +102,34 @@ def test_other_data_of_the_same_size_are_refused():
 def test_the_same_data_and_answers_from_elsewhere_pass():
     check_same_data({"a": Answer(), "b": Answer("REML"), "c": Answer(data_hash=None)})
     check_same_data({"a": object(), "b": Answer()})
+
+
+def test_levels_that_one_answer_lacks_are_named():
+    table = long(
+        {"full": Answer(levels=tuple("123456789")), "short": Answer(levels=("1",)), "none": Answer(levels=())}
+    )
+    assert absent(table) == ["short: no rows b for g 2, 3, 4, 5, 6 and 3 more."]
+    assert absent(long({"a": Answer(), "b": Answer()})) == []
+
+
+def test_rows_are_asked_for_from_the_answers_that_have_them():
+    class More(Answer):
+        def icc(self, ci_prob):
+            return block("icc", "x", group="g", estimate=[ci_prob])
+
+    table = long({"a": Answer(), "b": More()}, 0.8, ["icc", "marginal_mean"])
+    row = table[table["component"] == "icc"]
+    assert row["estimator"].tolist() == ["b"] and row["estimate"].tolist() == [0.8]
+    assert table["component"].drop_duplicates().tolist() == ["fixed", "sd", "icc", "b"]
+
+
+def test_a_spread_is_asked_for_where_there_is_a_choice():
+    class Choice(Answer):
+        spreads = ("pev_sd", "cond_sd")
+
+        def tidy(self, ci_prob=0.95, *, spread="pev_sd"):
+            return super().tidy(ci_prob).assign(uncertainty_kind=spread)
+
+    table = long({"a": Answer(), "b": Choice()}, spread="cond_sd")
+    assert set(table.loc[table["estimator"] == "b", "uncertainty_kind"]) == {"cond_sd"}
+    assert set(long({"b": Choice()})["uncertainty_kind"]) == {"pev_sd"}

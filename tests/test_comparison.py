@@ -128,3 +128,58 @@ def test_anything_with_tidy_is_an_answer(rail):
     assert found.to_dataframe("wide").xs("estimate", axis=1, level=1).loc["fixed"].to_numpy().tolist() == [
         [pytest.approx(66.5), np.pi]
     ]
+
+
+def test_cond_sd_on_request(rail):
+    fit, post = rail.fit(), rail.integrate()
+    found = bb.compare(fit, rail.solve(fit), post, spread="cond_sd")
+    table = found.to_dataframe(component="b")
+    kinds = table.groupby("estimator")["uncertainty_kind"].unique().str[0]
+    assert kinds.to_dict() == {"MME": "cond_sd", "REML": "cond_sd", "integrate": "posterior_sd"}
+    own = table[table["estimator"] == "REML"].reset_index(drop=True)
+    assert own["uncertainty"].tolist() == fit.ranef()["cond_sd"].tolist() and set(own["ci_kind"]) == {"cond"}
+    half = 1.959963984540054 * own["uncertainty"]  # of the normal distribution, any table
+    assert own["ci_ub"].tolist() == pytest.approx((own["estimate"] + half).tolist())
+    means = found.to_dataframe(component="group_mean")
+    assert set(means.loc[means["estimator"] == "REML", "uncertainty_kind"]) == {"pev_sd"}
+    assert "cond: estimate +/- z cond_sd" in " ".join(found.to_text().split())
+    assert set(bb.compare(fit).to_dataframe(component="b")["uncertainty_kind"]) == {"pev_sd"}
+    for ask in (lambda: bb.compare(fit, spread="se"), lambda: fit.tidy(spread="se")):
+        with pytest.raises(bb.BlupbayesError, match="'pev_sd' or 'cond_sd'"):
+            ask()
+
+
+def test_components(both):
+    assert set(both.to_dataframe(component="b")["component"]) == {"b"}
+    wide = both.to_dataframe("wide", component=["fixed", "corr"])
+    assert wide.index.get_level_values("component").tolist() == ["fixed"]
+    with pytest.raises(
+        ComparisonError, match=r"no component is called 'group_means'. Did you mean 'group_mean'"
+    ):
+        both.to_dataframe(component="group_means")
+    with pytest.raises(ComparisonError, match=r"no rows icc in this table.*rows="):
+        both.to_dataframe(component="icc")
+
+
+def test_other_formulas_are_named(rail):
+    data = bb.load_dataset("rail")
+    other = bb.MixedModel("travel ~ 0 + (1 | Rail)", data)
+    with pytest.raises(
+        ComparisonError, match=r"'travel ~ 1 \+ \(1 \| Rail\)' vs 'travel ~ 0 \+ \(1 \| Rail\)'"
+    ):
+        bb.compare(rail.fit(), other.fit())
+    with pytest.raises(ComparisonError, match=r"'travel ~ 1 \+ \(1 \| Rail\)' both times"):
+        bb.compare(rail.fit(), rail.drop([0]).fit())
+
+
+def test_saving_keeps_the_comparison(both, tmp_path):
+    with pytest.raises(ComparisonError, match="Nothing is lost"):
+        both.save(tmp_path / "no" / "t.html")
+    assert both.save(tmp_path / "t.html").stat().st_size > 1000
+
+
+def test_columns_stand_in_the_order_of_the_answers(rail):
+    found = bb.compare(rail.pool("none"), rail.fit(), rail.pool("complete"))  # the first has no fixed effects
+    order = ["no pooling", "REML", "complete pooling"]
+    assert found.sheet().labels == tuple(order)
+    assert found.to_dataframe("wide").columns.unique("estimator").tolist() == order

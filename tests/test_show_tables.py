@@ -99,6 +99,10 @@ def test_markdown_is_one_table_per_section_with_the_same_number_of_cells(sheet):
         ("_x_", "\\_x\\_"),
         ("a<b", "a\\<b"),
         ("[1, 2]", "[1, 2]"),
+        ("$x$", "\\$x\\$"),
+        ("[a](b)", "[a\\](b)"),
+        ("&lt; & b", "\\&lt; & b"),
+        ("~a~ ~ b", "\\~a\\~ ~ b"),
     ],
 )
 def test_markdown_escapes(text, escaped):

@@ -20,6 +20,7 @@ from blupbayes.errors import (
     NewLevelError,
     PriorError,
 )
+from blupbayes.external import external
 from blupbayes.inference import anova
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
@@ -49,6 +50,7 @@ __all__ = [
     "anova",
     "compare",
     "coverage",
+    "external",
     "list_datasets",
     "load_dataset",
     "read_posterior",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from blupbayes.compare.table import Answer, check_same_data, label, long, wide
+from blupbayes.compare.table import PEV, REQUESTS, Answer, absent, check_same_data, label, long, only, wide
+from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
 from blupbayes.show import tables
+from blupbayes.show.gt import to_gt
+from blupbayes.show.save import save, write
 from blupbayes.show.sheet import Sheet, compose
 from blupbayes.show.summary import title
 
@@ -37,13 +41,15 @@ class Comparison:
     answers: Mapping[str, Answer]
     ci_prob: float = 0.95
     remarks: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    spread: str = PEV
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The long table, full precision."""
-        return long(self.answers, self.ci_prob)
+        return long(self.answers, self.ci_prob, self.rows, self.spread)
 
-    def to_dataframe(self, form: str = "long") -> pd.DataFrame:
+    def to_dataframe(self, form: str = "long", component: str | Sequence[str] | None = None) -> pd.DataFrame:
         """All numbers, unrounded.
 
         Parameters
@@ -52,11 +58,14 @@ class Comparison:
             A row per quantity and estimator, with the columns component, group, level, term, estimator,
             estimate, uncertainty, uncertainty_kind, ci_lb, ci_ub, ci_kind, ci_prob, mcse, ess_bulk, r_hat,
             note; or a row per quantity, with columns (estimator, field) beside each other.
+        component : str or sequence of str, optional
+            Only these: fixed, sd, corr, icc, weight, b, group_mean, marginal_mean, as far as there are.
         """
+        table = self.table.copy() if component is None else only(self.table, component)
         if form == "long":
-            return self.table.copy()
+            return table
         if form == "wide":
-            return wide(self.table)
+            return wide(table, list(self.answers))
         raise ComparisonError(f"to_dataframe({form!r}): the form is 'long' or 'wide'.")
 
     def ledger(self, of: str = "mean") -> pd.DataFrame:
@@ -94,9 +103,43 @@ class Comparison:
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]
-        named += self.remarks
+        named += [*absent(self.table), *self.remarks, *self.without_rows()]
         designs = [a.design for a in self.answers.values() if hasattr(a, "design")]
-        return compose(self.table, title(designs[0]) if designs else "Comparison", named, max_rows)
+        head = title(designs[0]) if designs else "Comparison"
+        return compose(self.table, head, named, max_rows, list(self.answers))
+
+    def without_rows(self) -> list[str]:
+        """Sentences on rows that were asked for and do not exist."""
+        present = set(self.table["component"])
+        return [NONE[row] for row in self.rows if row not in present]
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """The long table as CSV, full precision; written to a file, too, if there is a path."""
+        text = tables.to_csv(self.table)
+        if path is not None:
+            write(path, text)
+        return text
+
+    def save(self, path: str | Path, max_rows: int | None = None) -> Path:
+        """Write the table to a file; its suffix says how: .html, .md, .tex, .txt, or .csv with every digit.
+
+        Raises
+        ------
+        ComparisonError
+            If the suffix is another one, or the path cannot be written.
+        """
+        faces = {
+            ".html": lambda: self.to_html(max_rows, standalone=True),
+            ".md": lambda: self.to_markdown(max_rows),
+            ".tex": lambda: self.to_latex(max_rows),
+            ".txt": lambda: self.to_text(max_rows),
+            ".csv": self.to_csv,
+        }
+        return save(path, faces)
+
+    def to_gt(self, max_rows: int | None = None) -> Any:
+        """A ``great_tables.GT`` of the same cells and notes; needs the extra ``tables``."""
+        return to_gt(self.sheet(max_rows))
 
     def to_html(self, max_rows: int | None = None, *, standalone: bool = False) -> str:
         """HTML with the definitions of all spreads; a whole page if ``standalone``, else one piece."""
@@ -121,7 +164,9 @@ class Comparison:
         return self.to_html(40)
 
 
-def compare(*answers: Any, ci_prob: float = 0.95, **named: Any) -> Comparison:
+def compare(
+    *answers: Any, ci_prob: float = 0.95, rows: Sequence[str] = (), spread: str = PEV, **named: Any
+) -> Comparison:
     """Put answers to one question side by side.
 
     Parameters
@@ -130,6 +175,11 @@ def compare(*answers: Any, ci_prob: float = 0.95, **named: Any) -> Comparison:
         Labelled by their estimator (ML, REML, MME, NUTS), numbered where it repeats.
     ci_prob : float
         Level of every interval, in (0, 1).
+    rows : sequence of {"icc", "marginal_mean"}
+        Further rows: intraclass correlations of models with random intercepts, marginal means of the factors of the
+        fixed side.
+    spread : {"pev_sd", "cond_sd"}
+        Of the random effects b at known or estimated variances: the sd of b_hat - b, or lme4's conditional sd.
     **named
         Further answers under your own labels.
 
@@ -140,7 +190,7 @@ def compare(*answers: Any, ci_prob: float = 0.95, **named: Any) -> Comparison:
     Raises
     ------
     ComparisonError
-        If the answers belong to different data, or something is no answer.
+        If the answers belong to different data, something is no answer, or there are no such rows or spread.
 
     Examples
     --------
@@ -155,4 +205,10 @@ def compare(*answers: Any, ci_prob: float = 0.95, **named: Any) -> Comparison:
         raise ComparisonError(f"ci_prob={ci_prob!r} must lie between 0 and 1, for example 0.95.")
     labelled = label(answers, named)
     check_same_data(labelled)
-    return Comparison(labelled, float(ci_prob))
+    asked = (rows,) if isinstance(rows, str) else tuple(rows)
+    for row in asked:
+        if row not in REQUESTS:
+            raise ComparisonError(f"rows={row!r}: it is one of {', '.join(map(repr, REQUESTS))}.")
+    if spread not in (PEV, "cond_sd"):
+        raise ComparisonError(f"spread={spread!r}: it is 'pev_sd' or 'cond_sd'.")
+    return Comparison(labelled, float(ci_prob), rows=asked, spread=spread)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import blupbayes.derived as derived
 from blupbayes.compare import effects, rows
 from blupbayes.frequentist import residuals as left
 from blupbayes.frequentist.simulate import refit, simulate
+from blupbayes.hooks import FitHooks
 from blupbayes.inference import Inference
 from blupbayes.mme.fit import Certificate, Estimate
 from blupbayes.mme.gaussian import GaussianPosterior, posterior
@@ -31,7 +33,7 @@ ALIASED = "aliased: a combination of earlier columns"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Inference):
+class Fit(FitHooks, Inference):
     """ML or REML estimates, and the BLUPs at them.
 
     Parameters
@@ -56,6 +58,8 @@ class Fit(Inference):
 
     design: Design
     estimate: Estimate
+
+    spreads: ClassVar[tuple[str, ...]] = ("pev_sd", "cond_sd")
 
     @property
     def method(self) -> str:
@@ -292,8 +296,32 @@ class Fit(Inference):
         """The same design fitted to another response, array or Series (n_obs,), by the same method."""
         return Fit(*refit(self.design, self.method, y))
 
-    def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
-        """The long table of this answer; intervals are normal, of kind wald (se) or pev (pev_sd)."""
+    def icc(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations [E-ICC] as rows of the long table; delta-method errors; none with random slopes."""
+        return derived.estimated_icc(self.design, self.estimate, self.method, ci_prob)
+
+    def marginal_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Marginal means of the factors of the fixed side [E-MARGINAL] as rows of the long table."""
+        return derived.gaussian_means(
+            self.design,
+            self.statistics,
+            self.beta.to_numpy(),
+            self.gaussian.beta_cov,
+            self.method,
+            ci_prob,
+            True,
+        )
+
+    def tidy(self, ci_prob: float = 0.95, *, spread: str = "pev_sd") -> pd.DataFrame:
+        """The long table of this answer; intervals are normal, of kind wald (se), pev (pev_sd) or cond (cond_sd).
+
+        Parameters
+        ----------
+        ci_prob : float
+            Level of the intervals, in (0, 1).
+        spread : {"pev_sd", "cond_sd"}
+            Of the rows b.
+        """
         fixed = self.summary(df="none")
         known = "" if self.design.sigma is None else rows.KNOWN
         shared = {"uncertainty": fixed["se"], "uncertainty_kind": "se"}
@@ -310,7 +338,9 @@ class Fit(Inference):
                 **bounds,
             ),
             *rows.variance_rows(self.variances, self.method, residual=known),
-            *effects.random_rows(self.ranef(), self.group_means(), self.weights(), self.method, ci_prob),
+            *effects.random_rows(
+                self.ranef(), self.group_means(), self.weights(), self.method, ci_prob, spread
+            ),
         ]
         return rows.gather(blocks)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import blupbayes.derived as derived
 from blupbayes.bayes import reading as read
 from blupbayes.bayes.averages import Averages, of_integral
 from blupbayes.bayes.cloud import Cloud
@@ -22,6 +23,7 @@ from blupbayes.bayes.quantity import combinations, quantity
 from blupbayes.bayes.reweight import reweighted
 from blupbayes.compare import rows
 from blupbayes.errors import DataError
+from blupbayes.hooks import PosteriorHooks
 from blupbayes.model.design import Design, Group
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import ResolvedPrior
@@ -38,7 +40,7 @@ NEAR = 3.0  # modes so much lower, in units of the log-density, are told
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExactPosterior:
+class ExactPosterior(PosteriorHooks):
     """Posterior means, sds and quantiles of everything, without draws.
 
     Parameters
@@ -368,6 +370,14 @@ class ExactPosterior:
         kind = "lattice" if np.isnan(d["pareto_k"]) else "quasi-Monte-Carlo"
         how = f"beta and b in closed form, variances over {d['points']} {kind} points, no draws"
         return (f"{how}; stated error {d['error']:.0e} posterior sds.", f"prior {prior}.", *self.messages)
+
+    def icc(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations [E-ICC] as rows of the long table; none with random slopes."""
+        return derived.integrated_icc(self.design, self.integral, self.estimator, ci_prob)
+
+    def marginal_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Marginal means of the factors of the fixed side [E-MARGINAL] as rows of the long table."""
+        return derived.integrated_means(self.design, self.integral, self.estimator, ci_prob)
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """The long table of this answer: posterior means, sds and equal-tailed intervals."""

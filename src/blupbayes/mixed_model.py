@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import pandas as pd
 from blupbayes.calibration import Calibration
 from blupbayes.compare.paths import kappa_table, pooling_table
 from blupbayes.comparison import Comparison, compare
-from blupbayes.errors import DataError, IdentifiabilityError, IntegrationError
+from blupbayes.errors import ComparisonError, DataError, IdentifiabilityError, IntegrationError, PriorError
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.gaussian import kappa_path
 from blupbayes.mme.gaussian import posterior as solve
@@ -24,17 +24,22 @@ from blupbayes.mme.statistics import Statistics, reduce
 from blupbayes.model.design import Design, from_arrays
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.update import update_formula
+from blupbayes.pooled import CompletePooling, NoPooling, pool
 from blupbayes.read_variances import read_variances
 from blupbayes.results import ExactPosterior, Fit, Gaussian, Posterior
 from blupbayes.show.summary import model_text
 from blupbayes.source import Source, arrays_without
 from blupbayes.variances import RESIDUAL, Variances
 
+if TYPE_CHECKING:
+    from blupbayes.mode import Mode
+
 __all__ = ["MixedModel"]
 
 logger = logging.getLogger("blupbayes")
 
 METHODS = ("REML", "ML")
+COLUMNS = ("complete pooling", "no pooling", "mode")
 
 
 def read_method(method: Any) -> str:
@@ -477,6 +482,60 @@ class MixedModel:
             logger.warning(message)
         return posterior
 
+    def pool(self, kind: str) -> CompletePooling | NoPooling:
+        """Least squares at the two ends of pooling, as an answer to compare.
+
+        Parameters
+        ----------
+        kind : {"complete", "none"}
+            Without random effects; or with the coefficients of every level free, one grouping factor at a time.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> both = bb.compare(model.pool("none"), model.fit()).to_dataframe("wide", component="group_mean")
+        >>> both.xs("estimate", axis=1, level=1).iloc[0].round(2).to_dict()
+        {'no pooling': 31.67, 'REML': 31.97}
+        """
+        return pool(self.design, kind)
+
+    def mode(self, prior: Prior | None = None) -> Mode:
+        """Penalised REML, as blme: the mode of the variances, and Henderson's solution there [E-MODE].
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            Each counts with the density of what it is stated for (an sd, a variance, a matrix); the posterior need not
+            be proper. None is blme's default, density |Sigma / sigma^2|^0.75 of the matrix: a variance of 0 does not
+            occur.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff2"))
+        >>> [float(a.variances.sd("Batch").round(3).iloc[0]) for a in (model.fit(), model.mode())]
+        [0.0, 1.489]
+        """
+        from blupbayes.mode import penalised_mode
+
+        return penalised_mode(self.design, self.statistics, prior)
+
+    def _columns(self, names: Sequence[str], prior: Prior | None) -> tuple[list[Any], list[str]]:
+        """Further answers by name, and why some are left out."""
+        known = {
+            "complete pooling": lambda: self.pool("complete"),
+            "no pooling": lambda: self.pool("none"),
+            "mode": lambda: self.mode(prior),
+        }
+        answers, remarks = [], []
+        for name in names:
+            try:
+                answers.append(known[name]())
+            except (IdentifiabilityError, IntegrationError, PriorError) as refusal:
+                remarks.append(f"{name}: left out. {refusal}")
+        return answers, remarks
+
     def compare(
         self,
         prior: Prior | None = None,
@@ -488,6 +547,9 @@ class MixedModel:
         methods: Sequence[str] = ("ML", "REML"),
         exact: bool = True,
         rel_error: float = 0.01,
+        columns: Sequence[str] = (),
+        rows: Sequence[str] = (),
+        spread: str = "pev_sd",
         **sample_options: Any,
     ) -> Comparison:
         """ML, REML, Henderson's equations and the posterior side by side.
@@ -510,6 +572,10 @@ class MixedModel:
             The posterior by integration. Where it cannot be had, a note of the table says why.
         rel_error : float
             Of the integration.
+        columns : sequence of {"complete pooling", "no pooling", "mode"}
+            Further answers: see pool and mode (under the same prior, if there is one).
+        rows, spread
+            As in ``compare``.
         **sample_options
             Passed to sample.
 
@@ -517,6 +583,7 @@ class MixedModel:
         -------
         Comparison
         """
+        more = read_columns(columns)
         fits = [self.fit(method) for method in methods]
         answers: list[Any] = [*fits, self.solve(fits[-1], kappa)]
         remarks = []
@@ -527,7 +594,9 @@ class MixedModel:
                 remarks.append(f"integrate: left out. {refusal}")
         if sample:
             answers.append(self.sample(prior, random_seed=random_seed, **sample_options))
-        return replace(compare(*answers, ci_prob=ci_prob), remarks=tuple(remarks))
+        further, left_out = self._columns(more, prior)
+        found = compare(*answers, *further, ci_prob=ci_prob, rows=rows, spread=spread)
+        return replace(found, remarks=(*remarks, *left_out))
 
     def drop(self, rows: Any) -> MixedModel:
         """The same model without some rows.
@@ -558,6 +627,19 @@ class MixedModel:
 
     def __repr__(self) -> str:
         return model_text(self.design, self.statistics.aliased)
+
+
+def read_columns(names: Any) -> list[str]:
+    """Further columns of a comparison, checked before any work is done."""
+    given = [names] if isinstance(names, str) else list(names)
+    for name in given:
+        if name not in COLUMNS:
+            close = get_close_matches(str(name), COLUMNS, n=1, cutoff=0.4)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ComparisonError(
+                f"columns: there is no {name!r}.{hint} There are {', '.join(map(repr, COLUMNS))}."
+            )
+    return given
 
 
 def read_each(name: str, values: Any) -> list[float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+import blupbayes.derived as derived
 from blupbayes.bayes import summary as read
 from blupbayes.bayes.averages import Averages, of_draws
 from blupbayes.bayes.diagnostics import diagnostics
@@ -19,6 +20,7 @@ from blupbayes.bayes.provenance import prior_from
 from blupbayes.bayes.tree import drawn_arrays, log_likelihood
 from blupbayes.compare import rows
 from blupbayes.errors import BlupbayesError
+from blupbayes.hooks import PosteriorHooks
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
@@ -30,7 +32,7 @@ __all__ = ["Posterior", "read_posterior"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior:
+class Posterior(PosteriorHooks):
     """Draws of all parameters, with the prior that made them.
 
     Parameters
@@ -177,6 +179,14 @@ class Posterior:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # zarr's, on how it stores text
             self.data.to_zarr(path)
+
+    def icc(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations [E-ICC] as rows of the long table; none with random slopes."""
+        return derived.drawn_icc(self.design, self.data, self.estimator, ci_prob)
+
+    def marginal_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Marginal means of the factors of the fixed side [E-MARGINAL] as rows of the long table."""
+        return derived.drawn_means(self.design, self.data, self.estimator, ci_prob, self.prior.kappa == 0)
 
     def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """The long table of this answer: posterior means, sds, equal-tailed intervals, Monte Carlo errors."""

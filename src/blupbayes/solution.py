@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import blupbayes.derived as derived
 from blupbayes.compare import effects, rows
 from blupbayes.mme.gaussian import GaussianPosterior
 from blupbayes.mme.statistics import Statistics
@@ -53,6 +54,9 @@ class Gaussian:
     statistics: Statistics
     variances: Variances
     posterior: GaussianPosterior
+
+    held: ClassVar[str] = GIVEN
+    spreads: ClassVar[tuple[str, ...]] = ("pev_sd", "cond_sd")
 
     @property
     def estimator(self) -> str:
@@ -127,8 +131,19 @@ class Gaussian:
         )
         return (f"Henderson's equations at the variances shown, {prior}.",)
 
-    def tidy(self, ci_prob: float = 0.95) -> pd.DataFrame:
-        """The long table of this answer; the sds and correlations are the given ones."""
+    def icc(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Intraclass correlations [E-ICC] at these variances as rows of the long table; none with random slopes."""
+        return derived.given_icc(self.design, self.posterior.T, self.estimator, self.held)
+
+    def marginal_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Marginal means of the factors of the fixed side [E-MARGINAL] as rows of the long table."""
+        return derived.gaussian_means(
+            self.design, self.statistics, self.posterior.beta, self.posterior.beta_cov, self.estimator, ci_prob,
+            self.kappa == 0,
+        )  # fmt: skip
+
+    def tidy(self, ci_prob: float = 0.95, *, spread: str = "pev_sd") -> pd.DataFrame:
+        """The long table of this answer; the sds and correlations are the given ones; spread as in ``Fit.tidy``."""
         label, flat = self.estimator, self.kappa == 0
         sd = np.sqrt(np.diag(self.posterior.beta_cov))
         blocks = [
@@ -142,13 +157,14 @@ class Gaussian:
                 note="" if flat else f"kappa = {self.kappa:g}, variances held",
                 **rows.normal_interval(self.posterior.beta, sd, ci_prob, "wald" if flat else "eti"),
             ),
-            *rows.variance_rows(self.variances, label, GIVEN),
+            *rows.variance_rows(self.variances, label, self.held),
             *effects.random_rows(
                 self.b,
                 self.group_means(),
                 effects.weights(self.statistics.groups, self.posterior),
                 label,
                 ci_prob,
+                spread,
             ),
         ]
         return rows.gather(blocks)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blupbayes.compare.rows import block, normal_interval
+from blupbayes.errors import DataError
 
 __all__ = [
     "diagonals",
@@ -27,6 +28,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+SPREADS = ("pev_sd", "cond_sd")
 
 
 class GroupNames(Protocol):
@@ -148,15 +150,22 @@ def group_means(
 
 
 def random_rows(
-    ranef: pd.DataFrame, means: pd.DataFrame, shares: pd.DataFrame, label: str, ci_prob: float
+    ranef: pd.DataFrame,
+    means: pd.DataFrame,
+    shares: pd.DataFrame,
+    label: str,
+    ci_prob: float,
+    of_b: str = "pev_sd",
 ) -> list[pd.DataFrame]:
-    """Rows weight, b and group_mean of a Gaussian."""
+    """Rows weight, b and group_mean of a Gaussian; ``of_b``: the spread of b, pev_sd or cond_sd."""
+    if of_b not in SPREADS:
+        raise DataError(f"spread={of_b!r}: it is {' or '.join(map(repr, SPREADS))}.")
     frames = [block("weight", label, **columns(shares))]
-    for component, table in (("b", ranef), ("group_mean", means)):
-        spread = table["pev_sd"].to_numpy()
-        bounds = normal_interval(table["estimate"], spread, ci_prob, "pev")
+    for component, table, kind in (("b", ranef, of_b), ("group_mean", means, "pev_sd")):
+        spread = table[kind].to_numpy()
+        bounds = normal_interval(table["estimate"], spread, ci_prob, kind.removesuffix("_sd"))
         frames.append(
-            block(component, label, **columns(table), uncertainty=spread, uncertainty_kind="pev_sd", **bounds)
+            block(component, label, **columns(table), uncertainty=spread, uncertainty_kind=kind, **bounds)
         )
     return frames
 

@@ -17,9 +17,11 @@ __all__ = [
     "COLUMNS",
     "KEYS",
     "KNOWN",
+    "TEXT",
     "block",
     "gather",
     "normal_interval",
+    "t_interval",
     "variance_rows",
 ]
 
@@ -105,6 +107,15 @@ def normal_interval(estimate: Any, sd: Any, ci_prob: float, kind: str) -> dict[s
         "ci_kind": list(np.where(there, kind, "")),
         "ci_prob": np.where(there, ci_prob, np.nan),
     }
+
+
+def t_interval(estimate: Any, se: Any, df: float, ci_prob: float) -> dict[str, Any]:
+    """Columns of the interval estimate -+ t se with df degrees of freedom; no kind where there is no bound."""
+    from scipy.special import stdtrit
+
+    z = NormalDist().inv_cdf(0.5 + ci_prob / 2)
+    t = float(stdtrit(df, 0.5 + ci_prob / 2)) if np.isfinite(df) and df > 0 else z
+    return normal_interval(estimate, np.asarray(se, dtype=float) * (t / z), ci_prob, "t")
 
 
 def variance_rows(

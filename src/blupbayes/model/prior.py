@@ -188,6 +188,18 @@ class Prior:
             If the prior names a group, coefficient or column that the model does not have, has the wrong
             length, or certainly leads to an improper posterior.
         """
+        resolved = self.filled(design)
+        check_existence(design, resolved)
+        return resolved
+
+    def filled(self, design: DesignLike) -> ResolvedPrior:
+        """The same for a mode, which needs no proper posterior.
+
+        Raises
+        ------
+        PriorError
+            If the prior names what the model does not have, or has the wrong length.
+        """
         if design.sigma is not None and self.residual is not None:
             raise PriorError(
                 f"The residual sd is known (sigma = {design.sigma:g}): leave residual out of the prior."
@@ -196,7 +208,7 @@ class Prior:
         check_names("sd", self.sd, names)
         check_names("covariance", self.covariance, names)
         scale = residual_scale(design)
-        resolved = ResolvedPrior(
+        return ResolvedPrior(
             kappa=self.kappa,
             mean=full_mean(self.mean, design.fixed_names),
             precision=full_precision(self.precision, len(design.fixed_names)),
@@ -209,8 +221,6 @@ class Prior:
             nu=self.nu,
             label=self.label,
         )
-        check_existence(design, resolved)
-        return resolved
 
     def _of_group(self, group: GroupLike, design: DesignLike) -> GroupPrior:
         joint = self.covariance.get(group.name) if isinstance(self.covariance, Mapping) else self.covariance

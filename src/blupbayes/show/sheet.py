@@ -18,9 +18,11 @@ TITLES = {
     "fixed": "Fixed effects",
     "sd": "Standard deviations",
     "corr": "Correlations",
+    "icc": "Intraclass correlations",
     "weight": "Weights",
     "b": "Random effects b",
     "group_mean": "Coefficients beta + b",
+    "marginal_mean": "Marginal means",
 }
 SPREADS = {
     "se": "se: standard error, with the variances held at their estimates.",
@@ -28,18 +30,32 @@ SPREADS = {
     "pev_sd": "pev_sd: sqrt Var(b_hat - b), the prediction error: beta estimated, variances held. It is not "
     "cond_sd, the smaller sd of b given y, beta and the variances (lme4's condVar).",
     "posterior_sd": "posterior_sd: sd of the posterior; everything unknown, except what a note says is held.",
+    "ls_se": "ls_se: standard error of least squares, with the residual sd of that fit; it knows no random effects.",
+    "delta_se": "delta_se: standard error by the delta method, from the observed information of the criterion.",
+    "sd": "sd: spread of an answer from elsewhere, which does not say of what kind it is.",
 }
 INTERVALS = {
     "wald": "wald: estimate +/- z se",
     "pev": "pev: estimate +/- z pev_sd",
+    "cond": "cond: estimate +/- z cond_sd",
     "eti": "eti: equal-tailed posterior interval",
+    "t": "t: estimate +/- t ls_se with the residual degrees of freedom",
+    "logit": "logit: estimate +/- z delta_se on the logit scale",
+    "stated": "stated: as the answer from elsewhere states it",
 }
-FIXED_DECIMALS = {"weight": 4, "corr": 3}
+BREAKS = {10: " ", 13: " "}  # a row is a line
+FIXED_DECIMALS = {"weight": 4, "corr": 3, "icc": 3}
 WEIGHTS = "Weights: share of a level's own information that is kept, 1 - Var(b | y, beta, variances)/Var(b)."
 MEANS = (
     "Coefficients beta + b: the rows to report for a group (coef() of lme4), its mean where there are no covariates; "
     "their spread counts the errors of beta and b together."
 )
+SHARES = "Intraclass correlations: variance of the group over the sum of all variances."
+MARGINAL = (
+    "Marginal means: X beta at each level of a factor, in equal weights over the levels of the other factors, numbers "
+    "at their means."
+)
+WORDS = {"icc": SHARES, "weight": WEIGHTS, "group_mean": MEANS, "marginal_mean": MARGINAL}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +105,7 @@ def names(rows: pd.DataFrame) -> list[str]:
     for group, level, term in rows[["group", "level", "term"]].itertuples(index=False):
         place = " ".join(part for part in (group, level) if part)
         shown = "" if group and plain[group] else term
-        out.append(", ".join(part for part in (place, shown) if part))
+        out.append(", ".join(part for part in (place, shown) if part).translate(BREAKS))
     return out
 
 
@@ -166,9 +182,7 @@ def definitions(table: pd.DataFrame, percent: str) -> list[str]:
     kinds = [text for kind, text in INTERVALS.items() if (table["ci_kind"] == kind).any()]
     if kinds:
         out.append(f"Intervals, {percent}: {'; '.join(kinds)}.")
-    out += [WEIGHTS] if "weight" in present else []
-    out += [MEANS] if "group_mean" in present else []
-    return out
+    return out + [text for component, text in WORDS.items() if component in present]
 
 
 def remarks(table: pd.DataFrame) -> list[str]:
@@ -182,7 +196,13 @@ def remarks(table: pd.DataFrame) -> list[str]:
     return out
 
 
-def compose(table: pd.DataFrame, title: str, notes: Sequence[str] = (), max_rows: int | None = None) -> Sheet:
+def compose(
+    table: pd.DataFrame,
+    title: str,
+    notes: Sequence[str] = (),
+    max_rows: int | None = None,
+    order: Sequence[str] | None = None,
+) -> Sheet:
     """Long table -> sheet.
 
     Parameters
@@ -195,14 +215,16 @@ def compose(table: pd.DataFrame, title: str, notes: Sequence[str] = (), max_rows
         Further notes, such as the settings of the answers and the prior.
     max_rows : int or None
         Show at most so many rows per section.
+    order : sequence of str, optional
+        Of the answers, as in `wide`.
 
     Returns
     -------
     Sheet
         Strings only.
     """
-    turned = wide(table)
-    labels = tuple(str(name) for name in table["estimator"].unique())
+    turned = wide(table, order)
+    labels = tuple(str(name) for name in turned.columns.unique("estimator"))
     levels = table["ci_prob"].dropna().unique()
     percent = f"{100 * levels[0]:g} %" if len(levels) == 1 else "interval"
     components = table["component"].unique()

@@ -100,8 +100,9 @@ def to_markdown(sheet: Sheet) -> str:
 
 def escape_markdown(text: str) -> str:
     """Keep Markdown from reading signs as marks."""
-    for sign in "\\|*`<":
+    for sign in "\\|*`<$":
         text = text.replace(sign, "\\" + sign)
+    text = re.sub(r"&(?=#?\w+;)|\](?=\()|(?<=\S)~|~(?=\S)", r"\\\g<0>", text)
     return re.sub(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])", r"\\_", text)
 
 
