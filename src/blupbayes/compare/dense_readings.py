@@ -40,23 +40,23 @@ def flat(r: int) -> BetaDensity:
 
 
 def with_prior(at: Dense, sigma: Array, prior: BetaDensity, tau: Array) -> tuple[Array, Array]:
-    """Means (S, r) and covariances (S, r, r) of h = R (beta - beta_ols) given y, T, each sigma and tau [E-MME].
+    """R (E[beta] - m) (S, r) and the covariance of R beta (S, r, r) given y, T, each sigma and tau (S,) [E-MME].
 
-    tau (S,) multiplies the prior precision.
+    tau multiplies the prior precision. Measured from the prior mean, nothing cancels however large the precision.
     """
     best, root, _ = at.gls
-    back = at.data.back
     A = root.T @ root / sigma[:, None, None] ** 2
-    K = back.T @ prior.precision @ back * tau[:, None, None]
+    K = at.data.back.T @ prior.precision @ at.data.back * tau[:, None, None]
     cov = np.linalg.inv(A + K)
-    m = at.data.qr[1] @ (prior.mean - at.data.ols[0])
-    return np.einsum("sij,sj->si", cov, A @ best + K @ m), cov
+    miss = best - at.data.qr[1] @ (prior.mean - at.data.ols[0])
+    return np.einsum("sij,sjk,k->si", cov, A, miss), cov
 
 
 def given(at: Dense, sigma: Array, prior: BetaDensity, tau: Array) -> tuple[Array, Array]:
     """Means and variances (S, r + q) of (beta, b) given T, each sigma (S,) and a prior of beta [E-MME]."""
     Q, U, e = at.white
-    h, cov = with_prior(at, sigma, prior, tau)
+    lift, cov = with_prior(at, sigma, prior, tau)
+    h = lift + at.data.qr[1] @ (prior.mean - at.data.ols[0])
     parts = zip(at.by_level(U.T @ np.column_stack([Q, e])), at.T, strict=True)
     map_of_b = np.concatenate([(T @ x).reshape(-1, Q.shape[1] + 1) for x, T in parts])
     response = np.vstack([-at.data.back, map_of_b[:, :-1]])

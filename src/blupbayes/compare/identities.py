@@ -120,7 +120,9 @@ def weight_matrix(ours: GaussianLike, dense: Dense, names: Names, tolerance: flo
     For one grouping factor of regular Sigma, and where the rows of every level determine its coefficients.
     """
     T = dense.T[0]
-    if len(dense.T) > 1 or np.linalg.cond(T) > 1e4:
+    sd = np.linalg.norm(T, axis=1)
+    unit = T / np.where(sd > 0, sd, 1.0)[:, None]
+    if len(dense.T) > 1 or np.linalg.cond(unit) > 1e4:
         return []
     data, (J, q) = dense.data, dense.b[0].shape
     left = np.sqrt(data.w) * (data.y - data.X @ dense.beta)
@@ -130,7 +132,8 @@ def weight_matrix(ours: GaussianLike, dense: Dense, names: Names, tolerance: flo
     if np.linalg.cond(cross / (size[:, :, None] * size[:, None, :])).max() > 1e6:
         return []
     own = np.linalg.solve(cross, np.einsum("njq,n->jq", rows, left)[:, :, None])
-    kept = np.eye(q) - ours.cond_cov[0] @ np.linalg.inv(dense.sigma**2 * T @ T.T)
+    inverse = np.linalg.inv(unit @ unit.T) / np.outer(sd, sd) / dense.sigma**2
+    kept = np.eye(q) - ours.cond_cov[0] @ inverse
     scale = np.hypot(sds(dense.pev), (np.abs(kept) @ np.abs(own)).ravel())
     return [Identity("weight_matrix", (kept @ own).ravel(), flat(dense.b), scale, tolerance, names.b)]
 
@@ -147,22 +150,24 @@ def kappa_rate(
     prior : BetaDensity
         With precision kappa P.
     """
-    h, _ = with_prior(dense, np.array([dense.sigma]), prior, np.ones(1))
-    at = dense.from_h(h[0])
-    pull = prior.precision @ (at - prior.mean)
+    lift, _ = with_prior(dense, np.array([dense.sigma]), prior, np.ones(1))
+    pull = prior.precision @ (dense.data.back @ lift[0])
     right = np.concatenate([-dense.beta_cov @ pull, -flat([x @ pull for x in dense.cross_cov])])
     size = np.concatenate([dense.beta, flat(dense.b)])
     sd = np.concatenate([np.sqrt(np.diag(dense.beta_cov)), sds(dense.pev)])
-    scale, labels = np.hypot(size, sd), names.beta + names.b
+    scale, labels = np.abs(size) + np.abs(right) + sd, names.beta + names.b
     return Identity("kappa_rate", flat(moved), right, scale, tolerance, labels, {"kappa": kappa})
 
 
 def densities(
     left: Sequence[float], right: Sequence[float], kappa: float, n: int, tolerance: float
 ) -> list[Identity]:
-    """The REML log-likelihood, the evidence at kappa, and Harville's limit; sums of n terms, so their scale is n."""
+    """The REML log-likelihood, the evidence at kappa, and Harville's limit; sums of n terms, so their scale is n.
+
+    The first alone where there is no beta.
+    """
     out = []
-    for name, x, y in zip(("reml", "evidence", "harville"), left, right, strict=True):
+    for name, x, y in zip(("reml", "evidence", "harville"), left, right, strict=False):
         scale = np.array([max(float(n), abs(y))])
         out.append(Identity(name, np.array([x]), np.array([y]), scale, tolerance, [""], {"kappa": kappa}))
     return out

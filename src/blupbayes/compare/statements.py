@@ -40,8 +40,8 @@ STATEMENTS = {
     ),
     "score": (
         "[E-SCORE]",
-        "T' times the slope of the REML log-likelihood in T is made of prediction-error variances and effects: "
-        "-(J I - sum C_ll) + sum u_l u_l'/sigma^2.",
+        "T' times the slope of the REML log-likelihood in T is made of prediction-error variances and effects, -(J I - "
+        "sum C_ll) + sum u_l u_l'/sigma^2; at T half way to sds of one sigma, as at the optimum both are 0.",
     ),
     "blp": (
         "[E-BLP]",

@@ -76,35 +76,53 @@ class At:
     def identities(self) -> list[Identity]:
         """All that hold at given variances."""
         dense, names, tol = self.dense, self.case.names, self.tolerance
-        flat_slope = BetaPrior(np.zeros((self.case.rank + 1,) * 2), 0.0)
-        _, by_T, by_sigma = log_marginal(self.case.statistics, flat_slope, self.T, self.sigma)
         return [
             *equal.at_variances(self.ours, dense, names, tol),
             *equal.weight_matrix(self.ours, dense, names, tol),
-            *(self.with_kappa() if self.case.rank else []),
-            equal.scores(by_T, by_sigma, dense, names, tol),
+            *([self.rate()] if self.case.rank else []),
+            *self.densities(),
+            self.score(),
             *self.predictions(),
         ]
 
-    def with_kappa(self) -> list[Identity]:
-        """The rate, the evidence and its limit."""
-        case, n, sigma = self.case, self.case.design.n_obs, self.sigma
-        drawn = posterior(case.statistics, self.T, sigma, self.kappa)
-        moved = [case.alias @ drawn.beta - self.ours.beta]
-        moved += [x - y for x, y in zip(drawn.b, self.solved.b, strict=True)]
-        m = self.dense.beta
-        near = NEAR_FLAT / (self.spread + float(m @ case.unit_precision @ m))
-        evidence = posterior(case.statistics, self.T, sigma, near).log_evidence
-        lifted = evidence - 0.5 * (self.prior(near).log_det - case.rank * np.log(2.0 * np.pi))
-        reml = log_density(self.dense, sigma, flat(case.rank))
-        left = [self.solved.restricted_log_likelihood, drawn.log_evidence, lifted]
-        right = [reml, log_density(self.dense, sigma, self.prior(self.kappa)), reml]
-        return [
-            equal.kappa_rate(
-                moved, self.kappa, self.dense, self.prior(self.kappa), case.names, self.tolerance
-            ),
-            *equal.densities(left, right, self.kappa, n, self.tolerance),
-        ]
+    def score(self) -> Identity:
+        """Slopes half way to sds of one sigma, as at an optimum both sides are 0 whatever they are made of."""
+        w = self.case.data.w[:, None]
+        sizes = [np.sqrt(np.mean(w * x**2, axis=0)) for x in self.case.data.columns]
+        units = [np.diag(1.0 / np.where(size > 0, size, 1.0)) for size in sizes]
+        T = tuple(0.5 * (own + unit) for own, unit in zip(self.T, units, strict=True))
+        flat_prior = BetaPrior(np.zeros((self.case.rank + 1,) * 2), 0.0)
+        _, by_T, by_sigma = log_marginal(self.case.statistics, flat_prior, T, self.sigma)
+        there = Dense(self.case.data, T, self.sigma)
+        return equal.scores(by_T, by_sigma, there, self.case.names, rounding(there.condition))
+
+    def densities(self) -> list[Identity]:
+        """The REML log-likelihood, the evidence and its limit."""
+        case, sigma, prior = self.case, self.sigma, self.prior(self.kappa)
+        left, right = (
+            [self.solved.restricted_log_likelihood],
+            [log_density(self.dense, sigma, flat(case.rank))],
+        )
+        if case.rank:
+            beta = self.dense.beta
+            near = NEAR_FLAT / (self.spread + float(beta @ case.unit_precision @ beta))
+            evidence = posterior(case.statistics, self.T, sigma, near).log_evidence
+            height = 0.5 * (self.prior(near).log_det - case.rank * np.log(2.0 * np.pi))
+            left += [self.shrunk.log_evidence, evidence - height]
+            right += [log_density(self.dense, sigma, prior), right[0]]
+        return equal.densities(left, right, self.kappa, case.design.n_obs, self.tolerance)
+
+    @cached_property
+    def shrunk(self) -> GaussianPosterior:
+        """The package's answer at kappa."""
+        return posterior(self.case.statistics, self.T, self.sigma, self.kappa)
+
+    def rate(self) -> Identity:
+        """From kappa to 0."""
+        moved = [self.case.alias @ self.shrunk.beta - self.ours.beta]
+        moved += [x - y for x, y in zip(self.shrunk.b, self.solved.b, strict=True)]
+        prior = self.prior(self.kappa)
+        return equal.kappa_rate(moved, self.kappa, self.dense, prior, self.case.names, self.tolerance)
 
     def predictions(self) -> list[Identity]:
         """Of the first rows, and of one more in new levels."""

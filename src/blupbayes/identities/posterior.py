@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.bayes.averages import points as points_at
+from blupbayes.bayes.cloud import Cloud
 from blupbayes.bayes.conditional import means_of
 from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.marginal import Marginal
@@ -170,7 +171,9 @@ class Lattice:
         each = np.arange(len(p))
         best = p.within.argmax(axis=1)
         spacing = np.where(p.spacing > 0, p.spacing, 1.0)
-        left = p.log_density + np.log(p.within[each, best]) - np.log(spacing)
+        lattice = self.integral.mixture.lattice
+        total = p.log_density if isinstance(lattice, Cloud) else lattice.log_density[self.top]
+        left = total + np.log(p.within[each, best]) - np.log(spacing)
         sigma = np.exp(p.log_sigma[each, best])
         by_data = [log_density(at, float(x), self.prior) for at, x in zip(self.dense, sigma, strict=True)]
         right = np.array(by_data) + self.integral.marginal.log_prior(p)[each, best]
