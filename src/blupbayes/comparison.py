@@ -100,6 +100,51 @@ class Comparison:
         """
         return ledger(self.answers, of)
 
+    def identities(
+        self, variances: Any = None, kappa: float | None = None, *, pymc: bool | None = None
+    ) -> pd.DataFrame:
+        """The equalities of the theory on these data: both sides, their difference, and whether they hold.
+
+        Left sides are the package's, from its factor and its lattices; right sides are textbook formulas with the
+        covariance matrix V of the response written out, for up to 3000 rows, else on a subsample of whole groups.
+
+        Parameters
+        ----------
+        variances : Fit, Variances or dict, optional
+            Where they are evaluated, as in ``MixedModel.solve``; None is REML.
+        kappa : float, optional
+            Prior precision of beta for the rate and the evidence; None is that of an answer, or one that is as strong
+            as the data.
+        pymc : bool, optional
+            Whether the collapsed PyMC model is evaluated, too; None is where PyMC has been imported already.
+
+        Returns
+        -------
+        DataFrame
+            left, right, difference, holds, a row per identity; of all entries of a vector or matrix the one that
+            misses most, named by ``where``. It holds if |difference| <= tolerance x scale. ``tag`` and
+            ``statement`` say what it is. ``attrs["subsample"]`` says which rows were used, where not all;
+            ``attrs["remarks"]`` what was left out, and why.
+
+        Raises
+        ------
+        ComparisonError
+            If no answer has its data with it, or V has no digits at these variances.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> found = bb.compare(model.fit()).identities()
+        >>> bool(found["holds"].all())
+        True
+        >>> found.loc[["gls", "reml"], ["left", "right", "tag"]].round(2).values.tolist()
+        [[66.5, 66.5, '[E-GLS]'], [-61.09, -61.09, '[E-REML]']]
+        """
+        from blupbayes.identities.collect import identities
+
+        return identities(self.answers, variances, kappa, pymc)
+
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]

@@ -598,6 +598,41 @@ class MixedModel:
         found = compare(*answers, *further, ci_prob=ci_prob, rows=rows, spread=spread)
         return replace(found, remarks=(*remarks, *left_out))
 
+    def identities(
+        self,
+        variances: Any = None,
+        kappa: float | None = None,
+        prior: Prior | None = None,
+        *,
+        pymc: bool | None = None,
+    ) -> pd.DataFrame:
+        """The equalities of the theory on this model and its data: both sides, and whether they hold.
+
+        Parameters
+        ----------
+        variances, kappa, pymc
+            As in `Comparison.identities`.
+        prior : Prior, optional
+            Of the posterior whose tower, total variance and ledger are checked.
+
+        Returns
+        -------
+        DataFrame
+            As from `Comparison.identities`.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff"))
+        >>> found = model.identities()
+        >>> found.index[~found["holds"]].tolist()
+        []
+        """
+        compared = self.compare(prior, methods=("REML",))
+        found = compared.identities(variances, kappa, pymc=pymc)
+        found.attrs["remarks"] = [*compared.remarks, *found.attrs["remarks"]]
+        return found
+
     def drop(self, rows: Any) -> MixedModel:
         """The same model without some rows.
 

@@ -18,7 +18,7 @@ __all__ = ["correlation", "deviations", "residual_sd"]
 def residual_sd(prior: ResolvedPrior) -> Any:
     """sigma: a variable, or the known number."""
     if prior.residual is None:
-        return prior.residual_scale
+        return np.array(prior.residual_scale, dtype=float)  # PyTensor would make a float32 of the number 20.0
     return deviation("sigma", [prior.residual], None)
 
 

@@ -218,9 +218,14 @@ def log_densities(
     else:
         K = kappa * s2 * (G.T @ G)
         lift = float(d @ border.S @ np.linalg.solve(border.S + K, K @ d))
-        log_ratio = float(np.linalg.slogdet(border.S + K)[1] - np.linalg.slogdet(K)[1])
+        log_ratio = float(np.linalg.slogdet(border.S + K)[1]) - r * np.log(kappa * s2) - 2.0 * log_volume(G)
     evidence = n * (LOG_2PI + np.log(s2)) + log_det + log_ratio + (border.r2 + lift) / s2
     return float(-0.5 * restricted), float(-0.5 * evidence)
+
+
+def log_volume(G: Array) -> float:
+    """Half of log|G'G| for G (p, r), from G itself: G'G squares the scales of the columns of X."""
+    return float(np.log(np.abs(np.diagonal(np.linalg.qr(G, mode="r")))).sum())
 
 
 def kappa_path(

@@ -1,0 +1,1 @@
+"""Both sides of the identities, collected from a comparison."""
