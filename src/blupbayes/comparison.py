@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from blupbayes.compare.table import Answer, check_same_data, label, long, wide
+from blupbayes.compare.verdict import verdict
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
 from blupbayes.show import tables
@@ -91,6 +92,23 @@ class Comparison:
         """
         return ledger(self.answers, of)
 
+    def verdict(self) -> str:
+        """One line: do the answers agree, where do their uncertainties differ, and why.
+
+        The rules stand at the head of ``blupbayes.compare.verdict``: point estimates agree within a tenth of a
+        posterior sd; spreads and sds differ if one is 10 % larger; levels are few if the ends of the posterior interval
+        of the sd are more than threefold apart.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> print(bb.compare(model.fit("ML"), model.fit("REML")).verdict().split(";")[0])
+        Point estimates agree (largest difference 2.6 % of a standard error, of the mean of Rail 2)
+        """
+        cautions = {name: trouble(a) for name, a in self.answers.items()}
+        return verdict(self.table, {name: why for name, why in cautions.items() if why})
+
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]
@@ -119,6 +137,15 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return self.to_html(40)
+
+
+def trouble(answer: Any) -> list[str]:
+    """Why an answer cannot be relied on as it is."""
+    found = getattr(answer, "diagnostics", {})
+    out = [f"{found['divergences']} divergences"] if found.get("divergences", 0) else []
+    if getattr(answer, "converged", True) is False:
+        out.append("not converged")
+    return out
 
 
 def compare(*answers: Any, ci_prob: float = 0.95, **named: Any) -> Comparison:
