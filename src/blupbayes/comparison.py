@@ -14,7 +14,7 @@ from blupbayes.compare.table import Answer, check_same_data, label, long, wide
 from blupbayes.compare.verdict import verdict
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
-from blupbayes.show import tables
+from blupbayes.show import methods, tables
 from blupbayes.show.sheet import Sheet, compose
 from blupbayes.show.summary import title
 
@@ -108,6 +108,36 @@ class Comparison:
         """
         cautions = {name: trouble(a) for name, a in self.answers.items()}
         return verdict(self.table, {name: why for name, why in cautions.items() if why})
+
+    def methods_text(self, style: str = "plain", df: str = "none") -> str:
+        """The methods section: model, estimation, priors, how well it went, versions; in the past tense.
+
+        Parameters
+        ----------
+        style : {"plain", "apa"}
+            "apa" cites in the style of the APA and adds the list of references.
+        df : {"none", "satterthwaite", "kenward-roger"}
+            The degrees of freedom of the t tests that you report from ``Fit.summary``; they are then said and cited.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> print(bb.compare(model.fit()).methods_text().split(", from")[0])
+        A linear mixed model was fitted to 18 observations of travel
+        """
+        return methods.methods_text(self.answers, self.ci_prob, style, df)
+
+    def cite(self, format: str = "bibtex", df: str = "none") -> str:
+        """What the methods text cites: BibTeX entries, or a list ("text").
+
+        Parameters
+        ----------
+        format : {"bibtex", "text"}
+        df : {"none", "satterthwaite", "kenward-roger"}
+            As in methods_text.
+        """
+        return methods.cite(self.answers, format, df)
 
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
