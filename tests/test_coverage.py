@@ -103,7 +103,9 @@ def test_slopes_weights_and_offsets_come_through():
 
 
 def test_levels_that_are_too_small_have_no_raw_mean():
-    frame = pd.DataFrame({"g": list("aabbbcdd"), "x": [0.0, 1, 0, 1, 2, 0, 0, 1], "y": [1.0, 2, 3, 4, 6, 5, 2, 2]})
+    frame = pd.DataFrame(
+        {"g": list("aabbbcdd"), "x": [0.0, 1, 0, 1, 2, 0, 0, 1], "y": [1.0, 2, 3, 4, 6, 5, 2, 2]}
+    )
     design = bb.MixedModel("y ~ x + (x || g)", frame).design
     b, unit, sigma, df = within_levels(design, design.groups[0])
     assert np.isnan(b[2]).all() and df == 1 and np.isfinite(unit[:2]).all()

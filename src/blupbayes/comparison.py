@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from blupbayes.compare.table import PEV, REQUESTS, Answer, absent, check_same_data, label, long, only, wide
+from blupbayes.compare.verdict import verdict
 from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
-from blupbayes.show import tables
+from blupbayes.show import methods, tables
 from blupbayes.show.gt import to_gt
 from blupbayes.show.save import save, write
 from blupbayes.show.sheet import Sheet, compose
@@ -145,6 +146,53 @@ class Comparison:
 
         return identities(self.answers, variances, kappa, pymc)
 
+    def verdict(self) -> str:
+        """One line: do the answers agree, where do their uncertainties differ, and why.
+
+        The rules stand at the head of ``blupbayes.compare.verdict``: point estimates agree within a tenth of a
+        posterior sd; spreads and sds differ if one is 10 % larger; levels are few if the ends of the posterior interval
+        of the sd are more than threefold apart.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> print(bb.compare(model.fit("ML"), model.fit("REML")).verdict().split(";")[0])
+        Point estimates agree (largest difference 2.6 % of a standard error, of the mean of Rail 2)
+        """
+        cautions = {name: trouble(a) for name, a in self.answers.items()}
+        return verdict(self.table, {name: why for name, why in cautions.items() if why})
+
+    def methods_text(self, style: str = "plain", df: str = "none") -> str:
+        """The methods section: model, estimation, priors, how well it went, versions; in the past tense.
+
+        Parameters
+        ----------
+        style : {"plain", "apa"}
+            "apa" cites in the style of the APA and adds the list of references.
+        df : {"none", "satterthwaite", "kenward-roger"}
+            The degrees of freedom of the t tests that you report from ``Fit.summary``; they are then said and cited.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
+        >>> print(bb.compare(model.fit()).methods_text().split(", from")[0])
+        A linear mixed model was fitted to 18 observations of travel
+        """
+        return methods.methods_text(self.answers, self.ci_prob, style, df)
+
+    def cite(self, format: str = "bibtex", df: str = "none") -> str:
+        """What the methods text cites: BibTeX entries, or a list ("text").
+
+        Parameters
+        ----------
+        format : {"bibtex", "text"}
+        df : {"none", "satterthwaite", "kenward-roger"}
+            As in methods_text.
+        """
+        return methods.cite(self.answers, format, df)
+
     def sheet(self, max_rows: int | None = None) -> Sheet:
         """The rounded table as text cells with its notes, for renderers."""
         named = [f"{name}: {note}" for name, a in self.answers.items() for note in getattr(a, "notes", ())]
@@ -257,3 +305,12 @@ def compare(
     if spread not in (PEV, "cond_sd"):
         raise ComparisonError(f"spread={spread!r}: it is 'pev_sd' or 'cond_sd'.")
     return Comparison(labelled, float(ci_prob), rows=asked, spread=spread)
+
+
+def trouble(answer: Any) -> list[str]:
+    """Why an answer cannot be relied on as it is."""
+    found = getattr(answer, "diagnostics", {})
+    out = [f"{found['divergences']} divergences"] if found.get("divergences", 0) else []
+    if getattr(answer, "converged", True) is False:
+        out.append("not converged")
+    return out

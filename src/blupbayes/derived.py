@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blupbayes.bayes.combine import combine
 from blupbayes.bayes.integrate import Integral
-from blupbayes.bayes.shares import drawn_shares, integrated_shares
+from blupbayes.bayes.intraclass import drawn_shares, integrated_shares
 from blupbayes.bayes.summary import describe, variable
 from blupbayes.compare.rows import COLUMNS, block, gather, normal_interval
 from blupbayes.frequentist.shares import delta_se, has_shares, logit_bounds, shares

@@ -12,7 +12,7 @@ from blupbayes.bayes.integrate import Integral
 from blupbayes.bayes.summary import correlated, interval_names
 from blupbayes.model.design import Design
 
-__all__ = ["group_means", "parameters", "ranef", "weights"]
+__all__ = ["group_means", "parameters", "places", "ranef", "weights"]
 
 Array = NDArray[np.float64]
 
@@ -56,23 +56,30 @@ def parameters(integral: Integral, design: Design, ci_prob: float = 0.95) -> pd.
         mean, sd, median, eti95_lb, eti95_ub (named after ci_prob), err_mean and err_sd, the stated errors.
     """
     mixture, probs, p = integral.mixture, probabilities(ci_prob), len(design.fixed_names)
-    first = integral.moments.shape[1] - mixture.points.base.shape[1]
+    names, where = places(integral, design)
+    kept = slice(0 if design.sigma is None else 1, None)
+    blocks = [mixture.linear_quantiles(probs, slice(0, p)), mixture.deviation_quantiles(probs)[:, kept]]
+    for g, R in zip(design.groups, mixture.correlation_quantiles(probs), strict=True):
+        blocks += [R[:, i, j][:, None] for i, j in correlated(g)]
+    return described(integral, where, np.hstack(blocks), ci_prob).set_axis(names, axis=0)
+
+
+def places(integral: Integral, design: Design) -> tuple[list[str], list[int]]:
+    """Names of the parameters, and where they stand in the moments."""
+    first = integral.moments.shape[1] - integral.mixture.points.base.shape[1]
     names = [f"beta[{name}]" for name in design.fixed_names]
-    where, blocks = list(range(first, first + p)), [mixture.linear_quantiles(probs, slice(0, p))]
-    deviations = mixture.deviation_quantiles(probs)
+    where = list(range(first, first + len(names)))
     sds = [f"sd_{g.name}[{name}]" for g in design.groups for name in g.names]
     kept = slice(0 if design.sigma is None else 1, 1 + len(sds))
     names += ["sigma", *sds][kept]
     where += list(range(1 + len(sds)))[kept]
-    blocks.append(deviations[:, kept])
     start = 1 + len(sds)
-    for g, R in zip(design.groups, mixture.correlation_quantiles(probs), strict=True):
+    for g in design.groups:
         for i, j in correlated(g):
             names.append(f"corr_{g.name}[{g.names[i]},{g.names[j]}]")
             where.append(start + i * (i - 1) // 2 + j)
-            blocks.append(R[:, i, j][:, None])
         start += len(g.names) * (len(g.names) - 1) // 2
-    return described(integral, where, np.hstack(blocks), ci_prob).set_axis(names, axis=0)
+    return names, where
 
 
 def effects(integral: Integral, labels: dict[str, list[str]], columns: slice, ci_prob: float) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blupbayes.bayes.accuracy import accuracy
 from blupbayes.bayes.integrate import Integral
@@ -12,7 +13,41 @@ from blupbayes.bayes.mixture import Mixture
 from blupbayes.errors import PriorError
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["reweighted"]
+__all__ = ["reaches", "reweighted", "tilted"]
+
+Array = NDArray[np.float64]
+
+
+def same_beta(old: ResolvedPrior, new: ResolvedPrior) -> bool:
+    """Whether two priors are one prior of beta."""
+    same = (old.kappa, old.nu) == (new.kappa, new.nu) and np.array_equal(old.precision, new.precision)
+    return bool(same and (old.kappa == 0 or np.array_equal(old.mean, new.mean)))
+
+
+def reaches(old: ResolvedPrior, new: ResolvedPrior) -> bool:
+    """Whether the points of one prior reach where another has its mass: no tail of it is heavier."""
+    pairs = [(old.residual, new.residual)] if new.residual is not None else []
+    for a, b in zip(old.groups, new.groups, strict=True):
+        if a.joint is not None or b.joint is not None:
+            return False
+        pairs += zip(a.sds, b.sds, strict=True)
+    return same_beta(old, new) and all(a is not None and b.tail >= a.tail for a, b in pairs if b is not None)
+
+
+def tilted(mixture: Mixture, log_ratio: Array) -> Mixture:
+    """The points with their weights multiplied by exp(log_ratio) (m, S), node by node."""
+    with np.errstate(divide="ignore"):
+        joint = np.log(mixture.points.within) + log_ratio
+    top = joint.max(axis=1, keepdims=True)
+    height = np.where(np.isfinite(top), top, 0.0)
+    inner = np.exp(joint - height)
+    total = inner.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        moved = mixture.lattice.log_density + (height + np.log(total))[:, 0]
+    lattice = replace(mixture.lattice, log_density=moved)
+    within = np.where(total > 0, inner / np.where(total > 0, total, 1.0), mixture.points.within)
+    points = replace(mixture.points, log_density=moved, within=within)
+    return Mixture(mixture.coordinates, lattice, points, mixture.rel_error)
 
 
 def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> Integral:
@@ -23,22 +58,20 @@ def reweighted(integral: Integral, old: ResolvedPrior, new: ResolvedPrior) -> In
     PriorError
         If the prior of beta is another one.
     """
-    same = (old.kappa, old.nu) == (new.kappa, new.nu) and np.array_equal(old.precision, new.precision)
-    if not same or (old.kappa > 0 and not np.array_equal(old.mean, new.mean)):
+    if not same_beta(old, new):
         raise PriorError(
             "reweight keeps the prior of beta (kappa, mean, precision, nu): integrate again for another one."
         )
     m, p = integral.mixture, integral.mixture.points
     marginal = replace(integral.marginal, prior=new)
     ratio = marginal.log_prior(p) - integral.marginal.log_prior(p)
-    with np.errstate(divide="ignore"):
-        joint = np.log(p.within) + ratio
-    top = joint.max(axis=1, keepdims=True)
-    inner = np.exp(joint - top)
-    total = inner.sum(axis=1, keepdims=True)
-    lattice = replace(m.lattice, log_density=m.lattice.log_density + (top + np.log(total))[:, 0])
-    points = replace(p, log_density=lattice.log_density, within=inner / total)
-    mixture = Mixture(marginal.coordinates, lattice, points, m.rel_error)
+    mixture = replace(tilted(m, ratio), coordinates=marginal.coordinates)
     return Integral(
-        marginal, mixture, integral.modes, lattice.log_total, accuracy(mixture), integral.rel_error, 0
+        marginal,
+        mixture,
+        integral.modes,
+        mixture.lattice.log_total,
+        accuracy(mixture),
+        integral.rel_error,
+        0,
     )

@@ -148,6 +148,20 @@ class Distribution:
         values = family_draw(rng, n, *self.args)
         return np.sqrt(values) if self.on == "variance" else values
 
+    def above(self, sd: float) -> float:
+        """P(standard deviation > sd); 1 if the distribution is improper, whose mass is all beyond any sd.
+
+        Examples
+        --------
+        >>> round(read_distribution("HalfNormal(50)").above(98.0), 4)
+        0.05
+        """
+        if sd <= 0:
+            return 1.0
+        if math.isinf(sd):
+            return 0.0
+        return FAMILIES[self.name].above(sd**2 if self.on == "variance" else sd, *self.args)
+
     def text(self, digits: int | None = None) -> str:
         """As it is written in a prior; digits rounds the numbers for print."""
         inside = ", ".join(number(a, digits) for a in self.args)

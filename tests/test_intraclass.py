@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 import blupbayes as bb
-from blupbayes.bayes.shares import drawn_shares, integrated_shares
+from blupbayes.bayes.intraclass import drawn_shares, integrated_shares
 from blupbayes.frequentist.shares import delta_se, has_shares, logit_bounds, shares
 from oracle import profiled
 

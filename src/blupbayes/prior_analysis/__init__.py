@@ -1,0 +1,1 @@
+"""Prior analysis: what a prior of the sds does to the answers."""
