@@ -197,3 +197,17 @@ def test_refusals_say_what_to_write(given, says):
     with pytest.raises(PriorError) as error:
         read_distribution(given)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("text", SCIPY)
+def test_mass_above_is_scipys(text):
+    both = 2.0 if "StudentT" in text else 1.0
+    for x in X:
+        assert read_distribution(text).above(x) == pytest.approx(both * SCIPY[text].sf(x), rel=1e-10)
+        on_variance = read_distribution(f"{text} on variance").above(x)
+        assert on_variance == pytest.approx(both * SCIPY[text].sf(x**2), rel=1e-10)
+    assert read_distribution(text).above(0.0) == 1.0 and read_distribution(text).above(np.inf) == 0.0
+
+
+def test_all_of_an_improper_mass_lies_above():
+    assert read_distribution("Flat").above(1e9) == 1.0

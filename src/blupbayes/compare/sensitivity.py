@@ -58,7 +58,8 @@ class Yardstick:
     means, unit : array (N,)
         Posterior means and sds under the default prior.
     sds, sd_unit : array (K, 3), array (K,)
-        Median and interval of each sd under the default prior, and its posterior sd.
+        Median and interval of each sd under the default prior, and its posterior sd (without it, a quarter of the
+        profile interval).
     low, high : array (K,)
         Weights at the ends of the REML profile interval of the sd; NaN without one.
     upper : array (K,)
@@ -128,7 +129,7 @@ def largest_move(found: Measured, yard: Yardstick, group: str) -> float:
     """Largest change of a mean of the group, in posterior sds under the default prior."""
     own = np.array([name == group for name in yard.owner], dtype=bool) & (yard.unit > 0)
     change = np.abs(found.means - yard.means)[own] / yard.unit[own]
-    return float(np.nanmax(change, initial=0.0))
+    return float(np.max(change[np.isfinite(change)], initial=0.0))
 
 
 def spike(found: Measured, yard: Yardstick, k: int) -> Iterator[str]:
@@ -162,8 +163,8 @@ def sd_name(yard: Yardstick, k: int) -> str:
 def variance_moves(found: Sequence[Measured], yard: Yardstick, k: int) -> float:
     """Largest change of the median or an interval end of sd k, in its posterior sds under the default prior."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        moves = [np.abs(m.sds[k] - yard.sds[k]) / yard.sd_unit[k] for m in found]
-    return float(np.nanmax(moves, initial=0.0))
+        moves = np.array([np.abs(m.sds[k] - yard.sds[k]) / yard.sd_unit[k] for m in found])
+    return float(np.max(moves[np.isfinite(moves)], initial=0.0))
 
 
 def sentences(

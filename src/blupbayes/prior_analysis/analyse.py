@@ -25,6 +25,7 @@ from blupbayes.exact_posterior import ExactPosterior
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
+from blupbayes.model.existence import exponent, flat_columns
 from blupbayes.model.prior import Prior
 from blupbayes.prior_analysis.measure import Means, chosen_levels, posterior_rows, sd_quantiles
 from blupbayes.prior_analysis.path import FINER, fresh, reread
@@ -36,6 +37,7 @@ __all__ = ["analyse"]
 
 Array = NDArray[np.float64]
 PLUG_IN, DEFAULT = RESERVED
+HARDLY = 2.5  # a posterior of order sd^-2 has no mean
 
 
 def analyse(
@@ -52,7 +54,7 @@ def analyse(
     asked = read_set(priors, design)
     plug_in = PlugIn(estimate(statistics, "REML"), ci_prob)
     shown = chosen_levels(design, levels, plug_in.solved.b[0][:, 0])
-    found, failed = answers(design, statistics, asked, rel_error)
+    found, failed = answers(design, statistics, asked, rel_error, offered=priors is None)
     yard = yardstick(found.get(DEFAULT), plug_in, ci_prob)
     measured = {name: measure(post, yard, Means(statistics), ci_prob) for name, post in found.items()}
     judged = {
@@ -68,14 +70,16 @@ def analyse(
 
 
 def answers(
-    design: Design, statistics: Statistics, asked: Mapping[str, Prior], rel_error: float
+    design: Design, statistics: Statistics, asked: Mapping[str, Prior], rel_error: float, offered: bool
 ) -> tuple[dict[str, ExactPosterior], dict[str, str]]:
-    """Posteriors by label, the default prior's first, and why others have none."""
+    """Posteriors by label, the default prior's first, and why others have none; ``offered``: nobody asked for them."""
     found: dict[str, ExactPosterior] = {}
     failed: dict[str, str] = {}
     for name, prior in {DEFAULT: neutral(design), **asked}.items():
         own = FINER * rel_error if name == DEFAULT else rel_error
         try:
+            if offered:
+                check_worthwhile(design, prior)
             again = reread(design, prior, rel_error, found.get(DEFAULT))
             found[name] = again or fresh(design, statistics, prior, own)
         except (IdentifiabilityError, PriorError, IntegrationError) as refusal:
@@ -83,12 +87,27 @@ def answers(
     return found, failed
 
 
+def check_worthwhile(design: Design, prior: Prior) -> None:
+    """IntegrationError where an sd has hardly a mean: its integral takes long and says little [E-TAIL]."""
+    resolved = prior.resolve(design)
+    basis = flat_columns(design, resolved.flat)
+    for group, of_group in zip(design.groups, resolved.groups, strict=True):
+        for k, sd in enumerate(of_group.sds):
+            order = exponent(group, group.columns[:, k], basis) + sd.tail
+            if order < HARDLY:
+                raise IntegrationError(
+                    f"with {len(group.levels)} levels of {group.name} the posterior of an sd falls off as "
+                    f"sd^-{order:.3g} only and has hardly a mean, so this prior of the default set is left out. "
+                    "Name it in priors to have it integrated."
+                )
+
+
 def yardstick(default: ExactPosterior | None, plug_in: PlugIn, ci_prob: float) -> Yardstick:
     """What posteriors are held against: the default prior's, or REML where that has none."""
     means, e = Means(plug_in.fit.statistics), plug_in.ends
     if default is None:
         at, unit = (x[means.where] for x in plug_in.linear)
-        sds, sd_unit = np.column_stack([plug_in.sds, e.low, e.high]), np.full(len(plug_in.sds), np.nan)
+        sds, sd_unit = np.column_stack([plug_in.sds, e.low, e.high]), 0.25 * (e.high - e.low)
     else:
         i = default.integral
         at, unit = (x[i.moments.shape[1] - i.mixture.points.base.shape[1] :][means.where] for x in i.moments)

@@ -260,11 +260,7 @@ def software(answers: Mapping[str, Any], ci_prob: float) -> str:
     """Intervals and versions."""
     used = versions()
     kinds = {kind(a) for a in answers.values()}
-    what = (
-        ["normal intervals of estimates and predictions with the variances held"]
-        if kinds & {"fit", "solution"}
-        else []
-    )
+    what = ["normal intervals with the variances held"] if kinds & {"fit", "solution"} else []
     what += ["equal-tailed posterior intervals"] if kinds & {"integral", "draws"} else []
     names = {"numpy": "NumPy", "scipy": "SciPy"}
     others = ", ".join(f"{label} {used[name]}" for name, label in names.items())

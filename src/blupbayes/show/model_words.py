@@ -65,9 +65,7 @@ def particulars(design: Any) -> list[str]:
     if design.offset is not None:
         out.append("An offset was added to the mean.")
     if design.sigma is not None:
-        out.append(
-            f"The residual standard deviation of an observation with weight 1 was known ({design.sigma:.4g})."
-        )
+        out.append(f"The residual sd of an observation with weight 1 was known ({design.sigma:.4g}).")
     return out
 
 
