@@ -13,6 +13,7 @@ import pandas as pd
 from blupbayes.compare.table import Answer, check_same_data, label, long, wide
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
+from blupbayes.plots import Plots
 from blupbayes.show import tables
 from blupbayes.show.sheet import Sheet, compose
 from blupbayes.show.summary import title
@@ -21,7 +22,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Plots):
     """Answers side by side; made by :func:`compare`.
 
     Parameters

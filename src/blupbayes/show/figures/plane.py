@@ -121,7 +121,7 @@ def draw(ax: Any, d: Plane) -> None:
     for name in d.shown:
         ax.plot(*d.points[name].to_numpy().T, **d.inks[name].point, markersize=3.6, label=called(name), zorder=4)
     ax.plot(*d.centre, marker="x", markersize=10, markeredgewidth=2, color=d.inks[d.shown[0]].colour,
-            linestyle="none", label="complete pooling", zorder=5)  # fmt: skip
+            linestyle="none", label="fixed effects", zorder=5)  # fmt: skip
     style = {"arrowstyle": "-|>,head_length=0.25,head_width=0.12", "color": d.inks[d.shown[0]].colour}
     for a, b in zip(start, end, strict=True):
         if np.isfinite(a).all():
@@ -140,7 +140,7 @@ def name_levels(fig: Any, ax: Any, d: Plane, p: Any) -> None:
         for ha, va, dx, dy in corners:
             text = ax.annotate(
                 drawn(str(level), p.letters), d.points["raw"].loc[level], (dx, dy), textcoords="offset points",
-                ha=ha, va=va, zorder=6,
+                ha=ha, va=va, zorder=2, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
             text.set_in_layout(False)
             box = text.get_window_extent(renderer)
@@ -190,7 +190,8 @@ def caption(d: Plane, group: str) -> str:
     missing = int(d.points["raw"].isna().any(axis=1).sum())
     return (
         f"{d.terms[0]} and {d.terms[1]} by {group}. Open circles: each level alone (least squares of its own rows, other "
-        f"fixed effects taken off); arrows lead to {called(d.shown[0])}. Ellipses hold 10, 30, 50, 70 and 90 % of the "
+        f"fixed effects taken off); arrows lead to {called(d.shown[0])}. Cross: the fixed effects of {d.shown[0]}, where "
+        "complete pooling would lead. Ellipses hold 10, 30, 50, 70 and 90 % of the "
         f"density of the random effects that {d.shown[0]} estimates; they are no confidence regions, and no intervals are "
         "drawn. The levels that move most, in sds of the random effects, are named where there is room."
         + (f" {count(missing, 'level').capitalize()} without a raw value: too few rows." if missing else "")
