@@ -18,9 +18,13 @@ from blupbayes.show.figures.wording import brief, count, drawn
 __all__ = ["COMPONENTS", "forest"]
 
 COMPONENTS = {
-    "group_mean": "coefficients beta + b", "b": "random effects b", "fixed": "fixed effects", "sd": "standard deviations",
-    "corr": "correlations", "weight": "weights",
-}  # fmt: skip
+    "group_mean": "coefficients beta + b",
+    "b": "random effects b",
+    "fixed": "fixed effects",
+    "sd": "standard deviations",
+    "corr": "correlations",
+    "weight": "weights",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,11 @@ class Forest:
 
     def of(self, name: str, facet: tuple[str, str]) -> pd.DataFrame:
         """The rows of one answer in one facet, from the lowest row up; NaN where it has none."""
-        same = (self.rows["estimator"] == name) & (self.rows["group"] == facet[0]) & (self.rows["term"] == facet[1])
+        same = (
+            (self.rows["estimator"] == name)
+            & (self.rows["group"] == facet[0])
+            & (self.rows["term"] == facet[1])
+        )
         return self.rows[same].set_index("level").reindex(self.levels)
 
     def places(self, name: str) -> Any:
@@ -142,7 +150,11 @@ def sorting(rows: pd.DataFrame, facet: tuple[str, str], raw: pd.DataFrame | None
     own = rows[(rows["group"] == facet[0]) & (rows["term"] == facet[1])]
     last = own[own["estimator"] == estimators(own)[-1]][["level", "estimate"]]
     last = pd.concat([last, own[["level", "estimate"]]]).drop_duplicates("level")
-    alone = None if raw is None else raw[(raw["group"] == facet[0]) & (raw["term"] == facet[1])].set_index("level")
+    alone = (
+        None
+        if raw is None
+        else raw[(raw["group"] == facet[0]) & (raw["term"] == facet[1])].set_index("level")
+    )
     nothing = pd.Series(np.nan, index=last.index)
     value = nothing if alone is None else last["level"].map(alone["estimate"])
     n = nothing if alone is None else last["level"].map(alone["n"])
@@ -160,8 +172,17 @@ def draw(ax: Any, d: Forest, facet: tuple[str, str]) -> None:
         if rows["estimate"].isna().all():
             ax.plot([], [], **ink.both, markersize=size, label=drawn(name))
             continue
-        ax.hlines(y, rows["ci_lb"], rows["ci_ub"], color=ink.colour, linewidth=0.8, linestyle=ink.line, zorder=2)
-        ax.hlines(y, rows["inner_lb"], rows["inner_ub"], color=ink.colour, linewidth=2.2 if n <= 45 else 1.2, zorder=3)
+        ax.hlines(
+            y, rows["ci_lb"], rows["ci_ub"], color=ink.colour, linewidth=0.8, linestyle=ink.line, zorder=2
+        )
+        ax.hlines(
+            y,
+            rows["inner_lb"],
+            rows["inner_ub"],
+            color=ink.colour,
+            linewidth=2.2 if n <= 45 else 1.2,
+            zorder=3,
+        )
         ax.plot(rows["estimate"], y, **ink.point, **edge, markersize=size, label=drawn(name), zorder=4)
     group, term = facet
     ax.set_title(drawn(", ".join(filter(None, (group, term))), 34))
@@ -180,10 +201,11 @@ def alt(d: Forest) -> str:
         low, high = d.rows["estimate"].min(), d.rows["estimate"].max()
         say = says([low, high])
         return f"{head}. Estimates run from {say(low)} to {say(high)}."
-    group, term, level = gaps.idxmax()
+    most: Any = gaps.idxmax()
+    group, term, level = most
     own = d.rows[(d.rows["group"] == group) & (d.rows["term"] == term) & (d.rows["level"] == level)]
     say = says(own["estimate"].dropna().tolist(), own["uncertainty"].dropna().tolist())
-    values = ", ".join(f"{say(r.estimate)} ({brief(r.estimator, 30)})" for r in own.itertuples())
+    values = ", ".join(f"{say(r.estimate)} ({brief(str(r.estimator), 30)})" for r in own.itertuples())
     place = " ".join(brief(x, 40) for x in (group, level, term) if x)
     return f"{head}. Beside their spread the estimates differ most for {place}: {values}."
 

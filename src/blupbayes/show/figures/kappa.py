@@ -54,7 +54,7 @@ class Path:
         clear = (self.error > 1e-8 * max(abs(float(self.limit["estimate"])), 1e-300)).to_numpy()
         if not clear.any():
             return float("nan")
-        first = self.fixed["kappa"].where(clear).idxmin()
+        first: Any = self.fixed["kappa"].where(clear).idxmin()
         return float(self.error[first] / self.fixed["kappa"][first])
 
 
@@ -92,7 +92,9 @@ def kappa_path(
         few = order[np.unique(np.linspace(0, len(order) - 1, max_levels or len(order)).round().astype(int))]
         name_ends(fig, axes[1], d.b_limit[few].to_numpy(), [drawn(str(x), p.letters // 2) for x in few])
         thin_decades(axes[:2], d)
-    return FigureResult(fig, tuple(axes), pd.concat([d.fixed, d.b], ignore_index=True), alt(d), caption(d), width)
+    return FigureResult(
+        fig, tuple(axes), pd.concat([d.fixed, d.b], ignore_index=True), alt(d), caption(d), width
+    )
 
 
 def prepare(path: pd.DataFrame, group: str, term: str) -> Path:
@@ -105,7 +107,8 @@ def prepare(path: pd.DataFrame, group: str, term: str) -> Path:
     inner = (fixed["kappa"] > 0) & np.isfinite(fixed["kappa"])
     if not (fixed["kappa"] == 0).any() or inner.sum() < 2 or not len(b):
         raise ComparisonError(
-            "the figure of the kappa path needs rows at kappa = 0, its limit, and at two or more positive kappas."
+            "the figure of the kappa path needs rows at kappa = 0, its limit, and at two or more positive "
+            "kappas."
         )
     limit = fixed[fixed["kappa"] == 0].iloc[0]
     b_limit = b[b["kappa"] == 0].set_index("level")["estimate"]
@@ -178,20 +181,22 @@ def alt(d: Path) -> str:
     first, last = d.fixed.iloc[-1], d.fixed.iloc[0]
     say = says([float(d.limit["estimate"])], [float(d.limit["uncertainty"])])
     rate = f"{d.rate:.4g} kappa" if np.isfinite(d.rate) else "0"
-    widest = d.b_limit.abs().idxmax()
+    widest: Any = d.b_limit.abs().idxmax()
     return (
-        f"As the prior precision kappa falls from {first['kappa']:.2g} to {last['kappa']:.2g}, {d.term} goes from "
-        f"{say(first['estimate'])} to {say(last['estimate'])}; its limit at kappa = 0 is {say(d.limit['estimate'])}, and "
-        f"near it the distance is {rate}. The random effects of {count(len(d.b_limit), 'level')} of {d.group} go to their "
-        f"BLUPs, the largest that of {brief(str(widest), 40)}, {say(d.b_limit[widest])}."
+        f"As the prior precision kappa falls from {first['kappa']:.2g} to {last['kappa']:.2g}, {d.term} goes "
+        f"from {say(first['estimate'])} to {say(last['estimate'])}; its limit at kappa = 0 is "
+        f"{say(d.limit['estimate'])}, and near it the distance is {rate}. The random effects of "
+        f"{count(len(d.b_limit), 'level')} of {d.group} go to their BLUPs, the largest that of "
+        f"{brief(str(widest), 40)}, {say(d.b_limit[widest])}."
     )
 
 
 def caption(d: Path) -> str:
     """What everything is."""
     return (
-        f"Posterior of {d.term} and of b of {d.group} at REML variances as the prior precision kappa of the fixed effects "
-        "goes to 0. Squares and dashed lines: Henderson's solution (BLUE and BLUP), the limit. Band: estimate ± one "
-        f"posterior sd at that kappa (68 %). Dotted: kappa = 1/Var({d.term}) = {d.equal:.3g}, where prior and data are "
-        "equally strong. Right: the distance to the limit falls with slope 1 until rounding."
+        f"Posterior of {d.term} and of b of {d.group} at REML variances as the prior precision kappa of the "
+        "fixed effects goes to 0. Squares and dashed lines: Henderson's solution (BLUE and BLUP), the limit. "
+        "Band: 68 % interval, estimate ± one posterior sd at that kappa. Dotted: kappa = "
+        f"1/Var({d.term}) = {d.equal:.3g}, where prior and data are equally strong. Right: the distance to "
+        "the limit falls with slope 1 until rounding."
     )

@@ -12,13 +12,13 @@ from blupbayes.show.figures.result import FigureResult
 from blupbayes.show.figures.rows import chosen, height, left_out, ordered, settle, stripes, uncrowd
 from blupbayes.show.figures.style import PARTS, page, sheet
 from blupbayes.show.figures.tidy import says
-from blupbayes.show.figures.wording import brief, count, drawn, joined
+from blupbayes.show.figures.wording import MINUS, brief, count, drawn, joined
 
 __all__ = ["ledger_bars"]
 
-KINDS = {
-    ("theta", "curvature", "kappa", "monte_carlo"): "posterior mean − REML BLUP",
-    ("average_pev", "movement", "kappa", "monte_carlo"): "posterior variance − plug-in PEV",
+KINDS: dict[tuple[str, ...], str] = {
+    ("theta", "curvature", "kappa", "monte_carlo"): f"Posterior mean {MINUS} REML BLUP",
+    ("average_pev", "movement", "kappa", "monte_carlo"): f"Posterior variance {MINUS} plug-in PEV",
 }
 WORDS = {
     "theta": "theta",
@@ -80,7 +80,10 @@ def ledger_bars(
         step = settle(fig, [(ax, [drawn(level, p.letters) for level in levels])])
         uncrowd(fig, [ax])
     name = str(rows["estimator"].iloc[0])
-    words = (alt(data, parts, group, term, name), caption(parts, name) + " " + left_out(len(levels), len(rows), step))
+    words = (
+        alt(data, parts, group, term, name),
+        caption(data, parts, name) + " " + left_out(len(levels), len(rows), step),
+    )
     return FigureResult(fig, (ax,), data.reset_index(), words[0], words[1].strip(), width)
 
 
@@ -104,14 +107,17 @@ def draw(ax: Any, data: pd.DataFrame, parts: tuple[str, ...]) -> None:
     """Positive parts to the right, negative ones to the left, the total as a marker."""
     y = np.arange(len(data))
     stripes(ax, len(data))
+    ax.use_sticky_edges = False
     right, left = np.zeros(len(data)), np.zeros(len(data))
     for part, (colour, hatch) in zip(parts, PARTS, strict=True):
         value = data[part].to_numpy()
-        start = np.where(value >= 0, right, left)
-        ax.barh(
-            y, value, left=start, height=0.62, label=WORDS[part], facecolor="white" if hatch else colour,
-            edgecolor=colour, hatch=hatch, linewidth=0.8, zorder=3,
-        )  # fmt: skip
+        there = np.flatnonzero(value)
+        if there.size:
+            start = np.where(value >= 0, right, left)[there]
+            ax.barh(
+                y[there], value[there], left=start, height=0.62, label=WORDS[part], hatch=hatch, linewidth=0.8,
+                facecolor="white" if hatch else colour, edgecolor=colour, zorder=3,
+            )  # fmt: skip
         right, left = right + np.maximum(value, 0), left + np.minimum(value, 0)
     size = 5 if len(data) <= 45 else 3
     ax.plot(
@@ -124,27 +130,29 @@ def draw(ax: Any, data: pd.DataFrame, parts: tuple[str, ...]) -> None:
 def alt(data: pd.DataFrame, parts: tuple[str, ...], group: str, term: str, name: str) -> str:
     """Two sentences: the largest difference with its parts, and the largest part on the whole."""
     say = says(data["difference"].abs().tolist(), data["difference"].abs().nlargest(1).tolist())
-    most = data["difference"].abs().idxmax()
-    split = joined([f"{WORDS[part]} {say(data[part][most])}" for part in parts])
+    most: Any = data["difference"].abs().idxmax()
+    split = joined([f"{WORDS[part]} {say(data[part][most]) if data[part][most] else 0}" for part in parts])
     size = data[list(parts)].abs().mean()
     return (
-        f"Parts of {KINDS[parts]} ({name}) for {term} of {count(len(data), 'level')} of {group}: the largest difference is "
-        f"{say(data['difference'][most])} for {brief(str(most), 40)}, of {split}. "
-        f"On average the largest part is {WORDS[str(size.idxmax())]}, {say(size.max())} in size."
+        f"{KINDS[parts]} ({name}) for {term} of {count(len(data), 'level')} of {group}: the largest "
+        f"difference is {say(data['difference'][most])} for {brief(str(most), 40)}, of {split}. On average "
+        f"the largest part is {WORDS[str(size.idxmax())]}, {say(size.max())} in size."
     )
 
 
-def caption(parts: tuple[str, ...], name: str) -> str:
+def caption(data: pd.DataFrame, parts: tuple[str, ...], name: str) -> str:
     """What everything is."""
+    zero = [WORDS[part] for part in parts if not data[part].any()]
+    none = f" Nowhere different from 0: {joined(zero)}." if zero else ""
     meaning = {
         "theta": "theta: prior and integration move the variances",
         "curvature": "curvature: the BLUP is not linear in them",
         "kappa": "kappa: the prior of the fixed effects",
         "monte_carlo": "Monte Carlo: the draws",
-        "average_pev": "average PEV: the mean of the prediction-error variance over the posterior, less its plug-in value",
+        "average_pev": "average PEV: the posterior mean of the prediction-error variance, less its plug-in value",
         "movement": "movement: the BLUP itself moves with the variances",
     }
     return (
-        f"{KINDS[parts].capitalize()}, {name}, in parts that add up to it (diamond). {'; '.join(meaning[x] for x in parts)}. "
-        "Exact parts; no intervals are drawn."
+        f"{KINDS[parts]} ({name}) in parts that add up to it (diamond). "
+        f"{'; '.join(meaning[x] for x in parts)}. Exact parts; no intervals are drawn.{none}"
     )

@@ -38,7 +38,8 @@ class Plane:
         """Length of each level's way in units of the sds of the random effects (J,); NaN without a raw value."""
         sd = np.sqrt(np.diag(self.covariance))
         way = self.points[self.shown[0]] - self.points["raw"]
-        return np.sqrt(((way / np.where(sd > 0, sd, 1.0)) ** 2).sum(axis=1, skipna=False))
+        squares = np.square(way.to_numpy() / np.where(sd > 0, sd, 1.0))
+        return pd.Series(np.sqrt(squares.sum(axis=1)), index=way.index)
 
 
 def plane(
@@ -78,7 +79,9 @@ def prepare(table: pd.DataFrame, raw: pd.DataFrame, group: str, terms: tuple[str
     alone = raw[(raw["group"] == group) & raw["term"].isin(terms)]
     points = {"raw": wide(alone, terms)}
     for name in shown:
-        own = table[(table["estimator"] == name) & (table["component"] == component) & (table["group"] == group)]
+        own = table[
+            (table["estimator"] == name) & (table["component"] == component) & (table["group"] == group)
+        ]
         points[name] = wide(own[own["term"].isin(terms)], terms)
     if not shown or not len(points[shown[0]]):
         raise ComparisonError(f"nothing to draw: no answer has rows of {' and '.join(terms)} for {group}.")
@@ -109,7 +112,9 @@ def ellipse(d: Plane, share: float) -> Any:
     angle = np.linspace(0.0, 2 * np.pi, 200)
     values, vectors = np.linalg.eigh(d.covariance)
     radius = np.sqrt(-2.0 * np.log1p(-share) * np.maximum(values, 0.0))
-    return np.array(d.centre)[:, None] + vectors @ (radius[:, None] * np.stack([np.cos(angle), np.sin(angle)]))
+    return np.array(d.centre)[:, None] + vectors @ (
+        radius[:, None] * np.stack([np.cos(angle), np.sin(angle)])
+    )
 
 
 def draw(ax: Any, d: Plane) -> None:
@@ -119,13 +124,17 @@ def draw(ax: Any, d: Plane) -> None:
     start, end = d.points["raw"].to_numpy(), d.points[d.shown[0]].to_numpy()
     ax.plot(*start.T, **RAW.point, markersize=5, label="raw (no pooling)", zorder=4)
     for name in d.shown:
-        ax.plot(*d.points[name].to_numpy().T, **d.inks[name].point, markersize=3.6, label=called(name), zorder=4)
+        ax.plot(
+            *d.points[name].to_numpy().T, **d.inks[name].point, markersize=3.6, label=called(name), zorder=4
+        )
     ax.plot(*d.centre, marker="x", markersize=10, markeredgewidth=2, color=d.inks[d.shown[0]].colour,
             linestyle="none", label="fixed effects", zorder=5)  # fmt: skip
     style = {"arrowstyle": "-|>,head_length=0.25,head_width=0.12", "color": d.inks[d.shown[0]].colour}
     for a, b in zip(start, end, strict=True):
         if np.isfinite(a).all():
-            arrow = ax.annotate("", b, a, arrowprops=style | {"linewidth": 0.8, "shrinkA": 0, "shrinkB": 2}, zorder=3)
+            arrow = ax.annotate(
+                "", b, a, arrowprops=style | {"linewidth": 0.8, "shrinkA": 0, "shrinkB": 2}, zorder=3
+            )
             arrow.set_in_layout(False)
     ax.set_xlabel(drawn(d.terms[0], 40))
     ax.set_ylabel(drawn(d.terms[1], 40))
@@ -135,7 +144,12 @@ def name_levels(fig: Any, ax: Any, d: Plane, p: Any) -> None:
     """Names at the raw points of the levels that move most, each only where nothing is written yet."""
     renderer = fig.canvas.get_renderer()
     frame, taken = ax.get_window_extent(), point_boxes(fig, ax, d)
-    corners = (("left", "bottom", 4, 3), ("right", "bottom", -4, 3), ("left", "top", 4, -3), ("right", "top", -4, -3))
+    corners = (
+        ("left", "bottom", 4, 3),
+        ("right", "bottom", -4, 3),
+        ("left", "top", 4, -3),
+        ("right", "top", -4, -3),
+    )
     for level in d.moved.dropna().sort_values(ascending=False).index[:NAMED]:
         for ha, va, dx, dy in corners:
             text = ax.annotate(
@@ -162,22 +176,29 @@ def point_boxes(fig: Any, ax: Any, d: Plane) -> list[Any]:
 
 def tidy(d: Plane) -> pd.DataFrame:
     """All points under each other."""
-    frames = [f.rename_axis(columns=None).reset_index().assign(estimator=name) for name, f in d.points.items()]
-    whole = pd.DataFrame({"level": [""], d.terms[0]: [d.centre[0]], d.terms[1]: [d.centre[1]], "estimator": ["complete"]})
+    frames = [
+        f.rename_axis(columns=None).reset_index().assign(estimator=name) for name, f in d.points.items()
+    ]
+    whole = pd.DataFrame(
+        {"level": [""], d.terms[0]: [d.centre[0]], d.terms[1]: [d.centre[1]], "estimator": ["complete"]}
+    )
     return pd.concat([*frames, whole], ignore_index=True)[["level", "estimator", *d.terms]]
 
 
 def alt(d: Plane, group: str) -> str:
     """Two sentences: where they go, and which one most."""
-    x, y = (says([*d.points["raw"][t].dropna(), d.centre[k]], [d.covariance[k, k] ** 0.5]) for k, t in enumerate(d.terms))
+    x, y = (
+        says([*d.points["raw"][t].dropna(), d.centre[k]], [d.covariance[k, k] ** 0.5])
+        for k, t in enumerate(d.terms)
+    )
     a, b = d.terms
     head = (
-        f"Plane of {a} and {b} for {count(len(d.points['raw']), 'level')} of {group}: arrows lead from raw values "
-        f"toward {x(d.centre[0])} and {y(d.centre[1])}."
+        f"Plane of {a} and {b} for {count(len(d.points['raw']), 'level')} of {group}: arrows lead from raw "
+        f"values toward {x(d.centre[0])} and {y(d.centre[1])}."
     )
     if d.moved.isna().all():
         return f"{head} No level determines a raw value of its own."
-    most = d.moved.idxmax()
+    most: Any = d.moved.idxmax()
     start, end = d.points["raw"].loc[most], d.points[d.shown[0]].loc[most]
     return (
         f"{head} {group} {brief(str(most), 40)} moves most, from ({x(start[a])}, {y(start[b])}) "
@@ -189,10 +210,11 @@ def caption(d: Plane, group: str) -> str:
     """What everything is."""
     missing = int(d.points["raw"].isna().any(axis=1).sum())
     return (
-        f"{d.terms[0]} and {d.terms[1]} by {group}. Open circles: each level alone (least squares of its own rows, other "
-        f"fixed effects taken off); arrows lead to {called(d.shown[0])}. Cross: the fixed effects of {d.shown[0]}, where "
-        "complete pooling would lead. Ellipses hold 10, 30, 50, 70 and 90 % of the "
-        f"density of the random effects that {d.shown[0]} estimates; they are no confidence regions, and no intervals are "
-        "drawn. The levels that move most, in sds of the random effects, are named where there is room."
+        f"{d.terms[0]} and {d.terms[1]} by {group}. Open circles: each level alone (least squares of its own "
+        f"rows, other fixed effects taken off); arrows lead to {called(d.shown[0])}. Cross: the fixed "
+        f"effects of {d.shown[0]}, where complete pooling would lead. Ellipses hold 10, 30, 50, 70 and 90 % "
+        f"of the density of the random effects that {d.shown[0]} estimates; they are no confidence regions, "
+        "and no intervals are drawn. The levels that move most, in sds of the random effects, are named "
+        "where there is room."
         + (f" {count(missing, 'level').capitalize()} without a raw value: too few rows." if missing else "")
     )

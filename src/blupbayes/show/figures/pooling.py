@@ -16,7 +16,13 @@ from blupbayes.show.figures.wording import brief, count, drawn
 
 __all__ = ["pooling_path"]
 
-PLACES = ((0.0, "0\ncomplete\npooling"), (0.25, "¼"), (1.0, "1\nas\nestimated"), (4.0, "4"), (np.inf, "∞\nno\npooling"))
+PLACES = (
+    (0.0, "0\ncomplete\npooling"),
+    (0.25, "¼"),
+    (1.0, "1\nas\nestimated"),
+    (4.0, "4"),
+    (np.inf, "∞\nno\npooling"),
+)
 
 
 def pooling_path(
@@ -43,11 +49,15 @@ def pooling_path(
     with sheet(width, 3.2 if p.narrow else 3.6) as (fig, axes):
         ax = axes[0, 0]
         draw(ax, rows, path, term)
+        places = [(t, name) for t, name in PLACES if "\n" in name or not p.narrow]
+        ax.set_xticks([float(place(t)) for t, _ in places], [name for _, name in places])
         ends = rows.loc[rows.groupby("level", sort=False)["tau"].idxmax()].set_index("level")["estimate"]
         few = ends.sort_values().index
         few = few[np.unique(np.linspace(0, len(few) - 1, max_levels or len(few)).round().astype(int))]
         name_ends(fig, ax, ends[few].to_numpy(), [drawn(str(x), p.letters) for x in few])
-    return FigureResult(fig, (ax,), rows.reset_index(drop=True), alt(rows, group, term), caption(rows, group, term), width)
+    return FigureResult(
+        fig, (ax,), rows.reset_index(drop=True), alt(rows, group, term), caption(rows, group, term), width
+    )
 
 
 def prepare(path: pd.DataFrame, group: str, term: str) -> pd.DataFrame:
@@ -78,7 +88,6 @@ def draw(ax: Any, rows: pd.DataFrame, path: pd.DataFrame, term: str) -> None:
     fixed = path[(path["component"] == "fixed") & (path["term"] == term)].sort_values("tau")
     ax.plot(place(fixed["tau"]), fixed["estimate"], **INKS["BLUP"].stroke, zorder=4)
     ax.axvline(0.5, color=INKS["BLUP"].colour, linewidth=0.8, linestyle=":", zorder=1)
-    ax.set_xticks([float(place(t)) for t, _ in PLACES], [name for _, name in PLACES])
     ax.set_xlim(-0.02, 1.0)
     ax.set_xlabel("τ, the factor of every random-effect sd")
     ax.set_ylabel(drawn(term, 30))
@@ -86,23 +95,26 @@ def draw(ax: Any, rows: pd.DataFrame, path: pd.DataFrame, term: str) -> None:
 
 def alt(rows: pd.DataFrame, group: str, term: str) -> str:
     """Two sentences: the spread at the ends and between, and who moves most."""
-    at = {tau: rows[rows["tau"] == tau].set_index("level")["estimate"] for tau in (0.0, 1.0, rows["tau"].max())}
+    at = {
+        tau: rows[rows["tau"] == tau].set_index("level")["estimate"] for tau in (0.0, 1.0, rows["tau"].max())
+    }
     start, middle, end = at.values() if len(at) == 3 else (at[0.0], at[1.0], at[1.0])
     say = says([*end], [float(end.std())] if len(end) > 1 else ())
-    most = (end - middle).abs().idxmax()
+    most: Any = (end - middle).abs().idxmax()
     name = "inf" if np.isinf(rows["tau"].max()) else f"{rows['tau'].max():g}"
     return (
-        f"{term} of {count(len(end), 'level')} of {group} runs from {say(start.min())} to {say(start.max())} at tau = 0 "
-        f"(complete pooling), from {say(middle.min())} to {say(middle.max())} as estimated, and from {say(end.min())} to "
-        f"{say(end.max())} at tau = {name}. Between the estimate and that end {brief(str(most), 40)} moves most, "
-        f"from {say(middle[most])} to {say(end[most])}."
+        f"{term} of {count(len(end), 'level')} of {group} runs from {say(start.min())} to {say(start.max())} "
+        f"at tau = 0 (complete pooling), from {say(middle.min())} to {say(middle.max())} as estimated, and "
+        f"from {say(end.min())} to {say(end.max())} at tau = {name}. Between the estimate and that end "
+        f"{brief(str(most), 40)} moves most, from {say(middle[most])} to {say(end[most])}."
     )
 
 
 def caption(rows: pd.DataFrame, group: str, term: str) -> str:
     """What everything is."""
     return (
-        f"{term} by {group} as every random-effect sd is multiplied by tau (axis: tau/(1 + tau)). Squares: as estimated "
-        "(tau = 1); open circles: no pooling; dashed: the fixed effect. Point estimates at given variances; no intervals "
-        f"are drawn. {rows['level'].nunique()} lines, named where there is room."
+        f"{term} by {group} as every random-effect sd is multiplied by tau (axis: tau/(1 + tau)). Squares: "
+        "as estimated (tau = 1); open circles: no pooling; dashed: the fixed effect. Point estimates at "
+        f"given variances; no intervals are drawn. {rows['level'].nunique()} lines, named where there is "
+        "room."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,18 @@ import pandas as pd
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.style import BAND, Page
 
-__all__ = ["SORTS", "chosen", "height", "left_out", "margin", "ordered", "settle", "stripes", "ticks", "uncrowd"]
+__all__ = [
+    "SORTS",
+    "chosen",
+    "height",
+    "left_out",
+    "margin",
+    "ordered",
+    "settle",
+    "stripes",
+    "ticks",
+    "uncrowd",
+]
 
 SORTS = ("raw", "shift", "n", "level")
 FRAME = 1.1  # inches for axis labels and legend
@@ -129,4 +141,4 @@ def touching(ax: Any) -> bool:
     texts = [t for t in ax.get_xticklabels() if t.get_text() and low <= t.get_position()[0] <= high]
     boxes = sorted((t.get_window_extent() for t in texts), key=lambda box: box.x0)
     near = 0.5 * max((box.height for box in boxes), default=0.0)
-    return any(a.x1 + near > b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    return any(a.x1 + near > b.x0 for a, b in pairwise(boxes))

@@ -14,7 +14,7 @@ from blupbayes.show.figures.result import FigureResult
 from blupbayes.show.figures.rows import chosen, height, left_out, margin, ordered, settle, stripes, uncrowd
 from blupbayes.show.figures.style import RAW, Ink, inks, page, sheet
 from blupbayes.show.figures.tidy import about_intervals, bayes, percent, plug_in, rows_of, says
-from blupbayes.show.figures.wording import brief, count, drawn, joined
+from blupbayes.show.figures.wording import MINUS, brief, count, drawn, joined
 
 __all__ = ["shrinkage"]
 
@@ -73,8 +73,8 @@ def shrinkage(
     Returns
     -------
     FigureResult
-        data: level, term, estimator ("raw" is no pooling), estimate, ci_lb, ci_ub, ci_kind, ci_prob, shift (less the raw
-        value), n, weight.
+        data: level, term, estimator ("raw" is no pooling), estimate, ci_lb, ci_ub, ci_kind, ci_prob, shift (less the
+        raw value), n, weight.
     """
     p = page(width)
     d = prepare(table, raw, group, term, sort, max_levels, p.rows)
@@ -137,13 +137,19 @@ def unpooled(alone: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
 def middle(table: pd.DataFrame, name: str, term: str) -> tuple[float, float, str]:
     """Estimate, spread and its kind of the fixed effect that the levels shrink to."""
     row = table[(table["component"] == "fixed") & (table["estimator"] == name) & (table["term"] == term)]
-    return float(row["estimate"].iloc[0]), float(row["uncertainty"].iloc[0]), str(row["uncertainty_kind"].iloc[0])
+    return (
+        float(row["estimate"].iloc[0]),
+        float(row["uncertainty"].iloc[0]),
+        str(row["uncertainty_kind"].iloc[0]),
+    )
 
 
 def hidden(d: Drawing) -> bool:
     """Whether arrows are too short to be seen beside the spread of the levels."""
     shifts = d.of(d.shown[0])["shift"].abs().median()
-    width = np.nanmax(d.data[["estimate", "ci_ub"]].to_numpy()) - np.nanmin(d.data[["estimate", "ci_lb"]].to_numpy())
+    width = np.nanmax(d.data[["estimate", "ci_ub"]].to_numpy()) - np.nanmin(
+        d.data[["estimate", "ci_lb"]].to_numpy()
+    )
     return bool(shifts < VISIBLE * width)
 
 
@@ -158,11 +164,15 @@ def draw_values(ax: Any, d: Drawing) -> None:
     draw_interval(ax, d, "raw", RAW.colour, 0.8)
     draw_interval(ax, d, d.shown[-1], d.inks[d.shown[-1]].colour, 1.4)
     for name in d.shown:
-        draw_arrows(ax, start, d.places("raw"), d.of(name)["estimate"].to_numpy(), d.places(name), d.inks[name])
+        draw_arrows(
+            ax, start, d.places("raw"), d.of(name)["estimate"].to_numpy(), d.places(name), d.inks[name]
+        )
     ax.plot(start, d.places("raw"), **RAW.point, markersize=size + 1, label="raw (no pooling)", zorder=4)
     for name in d.shown:
         ink = d.inks[name]
-        ax.plot(d.of(name)["estimate"], d.places(name), **ink.point, markersize=size, label=called(name), zorder=4)
+        ax.plot(
+            d.of(name)["estimate"], d.places(name), **ink.point, markersize=size, label=called(name), zorder=4
+        )
     ax.set_xlabel(drawn(d.term, 40))
 
 
@@ -191,7 +201,7 @@ def draw_shifts(ax: Any, d: Drawing) -> None:
         moved, y, ink = d.of(name)["shift"].to_numpy(), d.places(name), d.inks[name]
         ax.hlines(y, 0.0, moved, color=ink.colour, linewidth=0.9, linestyle=ink.line, zorder=2)
         ax.plot(moved, y, **ink.point, markersize=marker_size(len(d.levels)), zorder=4)
-    ax.set_xlabel("shift = shrunken − raw")
+    ax.set_xlabel(f"shift = shrunken {MINUS} raw")
 
 
 def label_rows(fig: Any, axes: Sequence[Any], d: Drawing, p: Any) -> int:
@@ -221,9 +231,12 @@ def marker_size(n: int) -> float:
 
 def called(name: str) -> str:
     """An estimator in the legend: what its numbers are."""
-    return {"REML": "BLUP (REML)", "ML": "BLUP (ML)", "integrate": "posterior mean", "NUTS": "posterior mean (NUTS)"}.get(
-        name, drawn(name, 28)
-    )
+    return {
+        "REML": "BLUP (REML)",
+        "ML": "BLUP (ML)",
+        "integrate": "posterior mean",
+        "NUTS": "posterior mean (NUTS)",
+    }.get(name, drawn(name, 28))
 
 
 def alt(d: Drawing, group: str) -> str:
@@ -233,12 +246,14 @@ def alt(d: Drawing, group: str) -> str:
     say = says([*raw, *own["estimate"]], [float(own["shift"].abs().max())])
     head = f"Shrinkage of {d.term} for {count(len(d.levels), 'level')} of {group}"
     if own["shift"].isna().all():
-        return f"{head}, none of which determines a raw value. Estimates run from {say(own['estimate'].min())} to {say(own['estimate'].max())}."
-    most = own["shift"].abs().idxmax()
+        ends = f"{say(own['estimate'].min())} to {say(own['estimate'].max())}"
+        return f"{head}, none of which determines a raw value. Estimates run from {ends}."
+    most: Any = own["shift"].abs().idxmax()
     towards = f" (they shrink toward {say(d.centre[0])})" if d.centre[2] else ""
     return (
-        f"{head}: {called(d.shown[0])} differs from the raw value by at most {say(abs(own['shift'][most]))}{towards}. "
-        f"{group} {brief(str(most), 40)} moves most, from {say(raw[most])} to {say(own['estimate'][most])}"
+        f"{head}: {called(d.shown[0])} differs from the raw value by at most "
+        f"{say(abs(own['shift'][most]))}{towards}. {group} {brief(str(most), 40)} moves most, from "
+        f"{say(raw[most])} to {say(own['estimate'][most])}"
         + (f"; its posterior mean is {say(d.of(d.shown[1])['estimate'][most])}." if len(d.shown) > 1 else ".")
     )
 
@@ -247,16 +262,24 @@ def caption(d: Drawing, group: str, two: bool, step: int) -> str:
     """What everything is."""
     prob = percent(d.data["ci_prob"].dropna().iloc[0])
     lines = [
-        f"{d.term} by {group}. Open circles: each level alone (least squares of its own rows, other fixed effects taken "
-        f"off); arrows lead to {joined([called(name) for name in d.shown])}.",
+        f"{d.term} by {group}. Open circles: each level alone (least squares of its own rows, other fixed "
+        f"effects taken off); arrows lead to {joined([called(name) for name in d.shown])}.",
         f"Raw intervals, {prob}: estimate ± z sigma/root of the level's information.",
         about_intervals(d.data[d.data["estimator"] == d.shown[-1]]),
     ]
     if d.centre[2]:
-        lines.append(f"Vertical line and band: {d.shown[0]} estimate of the fixed effect ± one {d.centre[2]}.")
+        lines.append(
+            f"Vertical line and band: {d.shown[0]} estimate of the fixed effect ± one {d.centre[2]}."
+        )
     if two:
-        lines.append("The shifts are too small to be seen on the scale of the levels; the second panel has a scale of its own.")
-    lines.append("Right margin: rows of the level" + (f" and the weight of its own data ({d.weigher})." if d.weigher else "."))
+        lines.append(
+            "The shifts are too small to be seen on the scale of the levels; the second panel has a scale of "
+            "its own."
+        )
+    lines.append(
+        "Right margin: rows of the level"
+        + (f" and the weight of its own data ({d.weigher})." if d.weigher else ".")
+    )
     missing = int(d.of("raw")["estimate"].isna().sum())
     lines += [f"{count(missing, 'level').capitalize()} without a raw value: too few rows."] if missing else []
     lines.append(left_out(len(d.levels), d.there, step))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,7 +32,9 @@ def bayes(table: pd.DataFrame) -> str | None:
 
 def plug_in(table: pd.DataFrame) -> str | None:
     """The answer with plugged-in variances to show: REML's, else the first there is."""
-    posteriors = set(table.loc[(table["component"] == "sd") & (table["uncertainty_kind"] == "posterior_sd"), "estimator"])
+    posteriors = set(
+        table.loc[(table["component"] == "sd") & (table["uncertainty_kind"] == "posterior_sd"), "estimator"]
+    )
     names = [name for name in estimators(table) if name not in posteriors]
     return next((name for name in PLUG_IN if name in names), names[0] if names else None)
 
@@ -94,7 +95,7 @@ def percent(probability: float) -> str:
     return f"{100 * probability:g} %"
 
 
-def says(values: Sequence[float], spreads: Sequence[float] = ()) -> Any:
+def says(values: Any, spreads: Any = ()) -> Any:
     """How to write numbers of one kind: with the digits that these values and spreads ask for."""
     places = decimals(values, spreads)
     return lambda x: number(float(x), places)

@@ -8,9 +8,11 @@ from functools import cache
 
 from matplotlib.font_manager import findfont, get_font
 
-__all__ = ["FONT", "brief", "count", "drawn", "joined", "signed"]
+__all__ = ["FONT", "MINUS", "TIMES", "brief", "count", "drawn", "joined", "signed"]
 
 FONT = "DejaVu Sans"  # comes with matplotlib
+MINUS = "\u2212"
+TIMES = "\u00d7"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
