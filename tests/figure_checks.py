@@ -63,7 +63,7 @@ def drawn(fig) -> list[tuple[str, object, float]]:
         return original(self, renderer, *args, **kwargs)
 
     with patch.object(Text, "draw", record):
-        fig.canvas.draw()
+        fig.draw_without_rendering()
     return found
 
 

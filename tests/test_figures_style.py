@@ -6,13 +6,13 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
-from figure_checks import contrast, model
 from matplotlib.image import imread
 
 import blupbayes as bb
 from blupbayes.errors import BlupbayesError
 from blupbayes.show.figures.style import FURTHER, INKS, PARTS, RAW, inks
 from blupbayes.show.figures.wording import drawn
+from figure_checks import contrast, model
 
 EVERY = [RAW, *INKS.values(), *FURTHER]
 

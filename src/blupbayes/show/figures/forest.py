@@ -10,7 +10,7 @@ import pandas as pd
 
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.result import FigureResult
-from blupbayes.show.figures.rows import chosen, height, left_out, ordered, settle, stripes, uncrowd
+from blupbayes.show.figures.rows import chosen, height, left_out, ordered, settle, stripes
 from blupbayes.show.figures.style import Ink, inks, page, sheet
 from blupbayes.show.figures.tidy import about_intervals, estimators, percent, says
 from blupbayes.show.figures.wording import brief, count, drawn
@@ -109,8 +109,7 @@ def forest(
             if k % across:
                 ax.set_yticks([])
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2 if p.narrow else 5)
-        step = settle(fig, [(ax, names) for k, ax in enumerate(axes) if k % across == 0])
-        uncrowd(fig, axes)
+        step = settle(fig, axes, [(ax, names) for k, ax in enumerate(axes) if k % across == 0])
     return FigureResult(fig, tuple(axes), d.rows, alt(d), caption(d, step), width)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.result import FigureResult
-from blupbayes.show.figures.rows import chosen, height, left_out, ordered, settle, stripes, uncrowd
+from blupbayes.show.figures.rows import chosen, height, left_out, ordered, settle, stripes
 from blupbayes.show.figures.style import PARTS, page, sheet
 from blupbayes.show.figures.tidy import says
 from blupbayes.show.figures.wording import MINUS, brief, count, drawn, joined
@@ -77,8 +77,7 @@ def ledger_bars(
         ax.set_xlabel(KINDS[parts])
         ax.set_title(drawn(f"b of {group}, {term}", 40))
         fig.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=2 if p.narrow else 5)
-        step = settle(fig, [(ax, [drawn(level, p.letters) for level in levels])])
-        uncrowd(fig, [ax])
+        step = settle(fig, [ax], [(ax, [drawn(level, p.letters) for level in levels])])
     name = str(rows["estimator"].iloc[0])
     words = (
         alt(data, parts, group, term, name),

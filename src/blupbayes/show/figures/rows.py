@@ -102,11 +102,24 @@ def left_out(drawn: int, there: int, step: int) -> str:
     return " ".join(filter(None, [shown, named]))
 
 
-def settle(fig: Any, columns: Sequence[tuple[Any, Sequence[str]]]) -> int:
-    """Lay the figure out; where labels would overlap leave some out, the same everywhere: every so many is named."""
+def settle(fig: Any, axes: Sequence[Any], columns: Sequence[tuple[Any, Sequence[str]]]) -> int:
+    """Lay the figure out; where labels of rows would overlap, leave some out, the same everywhere.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+        Whose numbers on the x axis are thinned, too.
+    columns : sequence of (Axes, labels)
+        Labels of rows, from the lowest up.
+
+    Returns
+    -------
+    int
+        One row in so many is named.
+    """
     for ax, labels in columns:
         ticks(ax, labels)
-    fig.draw_without_rendering()
+    uncrowd(fig, axes)
     step = max(1, *(crowding(ax, len(labels)) for ax, labels in columns))
     if step > 1:
         for ax, labels in columns:
@@ -126,12 +139,13 @@ def uncrowd(fig: Any, axes: Sequence[Any], locator: Callable[[int], Any] | None 
     from matplotlib.ticker import MaxNLocator
 
     make = locator or (lambda n: MaxNLocator(nbins=n, min_n_ticks=2))
+    tight = list(axes)
     for n in (6, 5, 4, 3, 2, 1):
-        tight = [ax for ax in axes if n == 6 or touching(ax)]
         for ax in tight:
             ax.xaxis.set_major_locator(make(n))
         fig.draw_without_rendering()
-        if n < 6 and not tight:
+        tight = [ax for ax in axes if touching(ax)]
+        if not tight:
             return
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.result import FigureResult
-from blupbayes.show.figures.rows import chosen, height, margin, settle, stripes, uncrowd
+from blupbayes.show.figures.rows import chosen, height, margin, settle, stripes
 from blupbayes.show.figures.style import INKS, RAW, Ink, page, sheet
 from blupbayes.show.figures.tidy import says
 from blupbayes.show.figures.wording import brief, count, drawn, joined
@@ -93,8 +93,7 @@ def prior_sensitivity(
         handles = axes[min(1, n - 1)].get_legend_handles_labels()
         if handles[0]:
             fig.legend(*handles, loc="outside upper left", ncols=1 if p.narrow else 4)
-        settle(fig, columns)
-        uncrowd(fig, axes)
+        settle(fig, axes, columns)
     words = (alt(d, group, term), caption(d, group, term, ci_prob))
     return FigureResult(fig, tuple(axes), d.rows.reset_index(drop=True), *words, width)
 

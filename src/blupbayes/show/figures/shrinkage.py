@@ -11,7 +11,7 @@ import pandas as pd
 
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.result import FigureResult
-from blupbayes.show.figures.rows import chosen, height, left_out, margin, ordered, settle, stripes, uncrowd
+from blupbayes.show.figures.rows import chosen, height, left_out, margin, ordered, settle, stripes
 from blupbayes.show.figures.style import RAW, Ink, inks, page, sheet
 from blupbayes.show.figures.tidy import about_intervals, bayes, percent, plug_in, rows_of, says
 from blupbayes.show.figures.wording import MINUS, brief, count, drawn, joined
@@ -87,7 +87,6 @@ def shrinkage(
         if two:
             draw_shifts(axes[1], d)
         step = label_rows(fig, axes, d, p)
-        uncrowd(fig, axes)
     return FigureResult(fig, tuple(axes), d.data, alt(d, group), caption(d, group, two, step), width)
 
 
@@ -221,7 +220,7 @@ def label_rows(fig: Any, axes: Sequence[Any], d: Drawing, p: Any) -> int:
         for ax in axes[1:]:
             ax.tick_params(labelleft=False, length=0, axis="y")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=1 if p.narrow else 3)
-    return settle(fig, columns)
+    return settle(fig, axes, columns)
 
 
 def marker_size(n: int) -> float:
