@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from unittest.mock import patch
 
@@ -48,6 +49,7 @@ def model(name: str) -> bb.MixedModel:
     return bb.MixedModel(FORMULAS[name], bb.load_dataset(name))
 
 
+@cache
 def compared(name: str) -> bb.compare:
     m = model(name)
     return bb.compare(m.fit("ML"), m.fit("REML"), m.integrate())

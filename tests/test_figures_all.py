@@ -1,14 +1,10 @@
 """Every figure on every kind of data: nothing overlaps, is cut off, small, pale, or unsaid."""
 
-from functools import cache
-
 import pytest
 
 import blupbayes as bb
 from blupbayes.errors import ComparisonError
 from figure_checks import check, compared, texts
-
-made = cache(compared)
 
 CASES = [
     *[("rail", plot, "174mm") for plot in ("shrinkage", "kappa_path", "ledger")],
@@ -16,7 +12,10 @@ CASES = [
     *[("bad", plot, "84mm") for plot in ("shrinkage", "pooling_path", "densities", "forest", "ledger")],
     *[("dyestuff2", plot, "174mm") for plot in ("shrinkage", "densities", "variances")],
     *[("sleepstudy", plot, "174mm") for plot in ("shrinkage", "densities", "forest")],
-    *[("counties", plot, "174mm") for plot in ("shrinkage", "kappa_path", "pooling_path", "forest", "ledger")],
+    *[
+        ("counties", plot, "174mm")
+        for plot in ("shrinkage", "kappa_path", "pooling_path", "forest", "ledger")
+    ],
     *[("rail", plot, "slide") for plot in ("densities", "variances")],
     ("sleepstudy", "variances", "84mm"),
     ("counties", "shrinkage", "slide"),
@@ -26,37 +25,37 @@ CASES = [
 
 @pytest.mark.parametrize(("data", "plot", "width"), CASES)
 def test_a_figure_can_be_read(data, plot, width):
-    result = getattr(made(data), f"plot_{plot}")(width=width)
+    result = getattr(compared(data), f"plot_{plot}")(width=width)
     assert round(result.fig.get_figwidth() * 25.4) == {"84mm": 84, "174mm": 174, "slide": 254}[width]
     assert result.fig.get_figheight() * 25.4 <= 230.1
     check(result)
 
 
 def test_rows_of_one_coefficient_of_two():
-    result = made("sleepstudy").plot_shrinkage(term="Days", sort="shift")
+    result = compared("sleepstudy").plot_shrinkage(term="Days", sort="shift")
     check(result)
     assert "Days" in texts(result.fig)
 
 
 def test_a_second_group():
-    result = made("penicillin").plot_shrinkage(group="sample", sort="n")
+    result = compared("penicillin").plot_shrinkage(group="sample", sort="n")
     check(result)
     assert {"A", "F"} <= set(texts(result.fig)) and "six levels of sample" in result.alt
 
 
 def test_names_are_text_and_no_mathematics():
-    found = texts(made("bad").plot_forest(width="174mm").fig)
+    found = texts(compared("bad").plot_forest(width="174mm").fig)
     assert r"50 % \$x_1\$ & \$y\$" in found  # as matplotlib is told to draw a $
     assert "L" * 12 + "…" + "L" * 11 in found and "<b>A&B</b>" in found
     assert any("[U+1F682]" in text and "\U0001f600" in text for text in found)  # what the font has is drawn
 
 
 def test_the_data_have_whole_names():
-    assert "L" * 200 in set(made("bad").plot_forest().data["level"])
+    assert "L" * 200 in set(compared("bad").plot_forest().data["level"])
 
 
 def test_at_most_so_many_levels():
-    result = made("counties").plot_forest(max_levels=10)
+    result = compared("counties").plot_forest(max_levels=10)
     assert result.data["level"].nunique() == 10 and "10 of 85 levels" in result.caption
 
 
@@ -73,11 +72,11 @@ def test_at_most_so_many_levels():
 )
 def test_what_does_not_exist_is_refused(call, message):
     with pytest.raises(ComparisonError, match=message):
-        call(made("rail"))
+        call(compared("rail"))
 
 
 def test_an_answer_that_is_missing_is_named():
-    fits = bb.compare(made("rail").answers["REML"])
+    fits = bb.compare(compared("rail").answers["REML"])
     for call in (fits.plot_densities, fits.plot_variances):
         with pytest.raises(ComparisonError, match=r"Add model.integrate\(\)"):
             call()
@@ -90,7 +89,7 @@ def test_a_comparison_without_data_is_refused():
         estimator = "lme4"
 
         def tidy(self, ci_prob=0.95):
-            return made("rail").answers["REML"].tidy(ci_prob)
+            return compared("rail").answers["REML"].tidy(ci_prob)
 
     alone = bb.compare(Foreign())
     with pytest.raises(ComparisonError, match=r"Add model.fit\(\)"):
