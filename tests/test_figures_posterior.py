@@ -48,8 +48,19 @@ def test_twelve_of_eighteen_by_rank():
     assert {fit.idxmin(), fit.idxmax()} <= set(result.data["level"])
 
 
-def test_variances_of_dyestuff(dyestuff):
-    result = dyestuff.plot_variances()
+@pytest.fixture(scope="module")
+def variances(dyestuff):
+    return dyestuff.plot_variances()
+
+
+def test_the_words_of_variances(dyestuff, variances):
+    mean = dyestuff.answers["integrate"].summary().loc["sd_Batch[Intercept]", "mean"]
+    assert f"sd(Batch, Intercept) {mean:.2f}" in variances.alt and "42.00 by REML" in variances.alt
+    assert "95 % equal-tailed" in variances.alt
+
+
+def test_variances_of_dyestuff(variances):
+    result = variances
     own = result.data[result.data["group"] == "Batch"]
     ticks = own[own["kind"] == "estimate"].set_index("estimator")["value"]
     assert ticks.to_dict() == pytest.approx({"ML": 37.26, "REML": 42.00}, abs=0.01)  # published
@@ -62,13 +73,6 @@ def test_variances_of_dyestuff(dyestuff):
     np.testing.assert_allclose(prior["density"], 2 * stats.t.pdf(prior["value"] / s, 3) / s, rtol=1e-9)
     posterior = own[own["kind"] == "posterior"]
     assert np.trapezoid(posterior["density"], posterior["value"]) == pytest.approx(0.99, abs=2e-3)
-
-
-def test_the_words_of_variances(dyestuff):
-    result = dyestuff.plot_variances()
-    mean = dyestuff.answers["integrate"].summary().loc["sd_Batch[Intercept]", "mean"]
-    assert f"sd(Batch, Intercept) {mean:.2f}" in result.alt and "42.00 by REML" in result.alt
-    assert "95 % equal-tailed" in result.alt
 
 
 def test_the_forest_is_the_long_table(dyestuff):

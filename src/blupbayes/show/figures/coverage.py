@@ -111,8 +111,8 @@ def alt(table: pd.DataFrame, along: str, nominal: float) -> str:
 def caption(table: pd.DataFrame, along: str, nominal: float) -> str:
     """What everything is."""
     return (
-        f"Simulated coverage (first panel) and mean width (second) of the intervals of {count(table['method'].nunique(), 'method')} "
-        f"that claim {percent(nominal)}; the line is at nominal. Bars: ± 2 Monte Carlo standard errors (95 "
-        f"%, Wald), {replicates(table)} replicates at each {AXES[along]}; points stand a little beside each "
-        "other for reading."
+        "Simulated coverage (first panel) and mean width (second) of the intervals of "
+        f"{count(table['method'].nunique(), 'method')} that claim {percent(nominal)}; the line is at nominal. "
+        f"Bars: ± 2 Monte Carlo standard errors (95 %, Wald), {replicates(table)} replicates at each "
+        f"{AXES[along]}; points stand a little beside each other for reading."
     )
