@@ -41,6 +41,7 @@ def test_a_second_group():
     result = compared("penicillin").plot_shrinkage(group="sample", sort="n")
     check(result)
     assert {"A", "F"} <= set(texts(result.fig)) and "six levels of sample" in result.alt
+    assert "effects of other groups left in" in result.caption
 
 
 def test_names_are_text_and_no_mathematics():

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.errors import ComparisonError
+from blupbayes.show.figures.moves import about_raw, called, middle
 from blupbayes.show.figures.result import FigureResult
 from blupbayes.show.figures.rows import uncrowd
-from blupbayes.show.figures.shrinkage import called, middle
 from blupbayes.show.figures.style import RAW, Ink, inks, page, sheet
 from blupbayes.show.figures.tidy import bayes, plug_in, rows_of, says
 from blupbayes.show.figures.wording import brief, count, drawn
@@ -32,6 +32,7 @@ class Plane:
     terms: tuple[str, str]
     centre: tuple[float, float]
     covariance: Any
+    groups: int
 
     @property
     def moved(self) -> pd.Series:
@@ -88,7 +89,15 @@ def prepare(table: pd.DataFrame, raw: pd.DataFrame, group: str, terms: tuple[str
     centre = (0.0, 0.0)
     if component == "group_mean":
         centre = (middle(table, shown[0], terms[0])[0], middle(table, shown[0], terms[1])[0])
-    return Plane(points, shown, inks(shown), terms, centre, covariance(table, shown[0], group, terms))
+    return Plane(
+        points,
+        shown,
+        inks(shown),
+        terms,
+        centre,
+        covariance(table, shown[0], group, terms),
+        raw["group"].nunique(),
+    )
 
 
 def wide(rows: pd.DataFrame, terms: tuple[str, str]) -> pd.DataFrame:
@@ -210,10 +219,10 @@ def caption(d: Plane, group: str) -> str:
     """What everything is."""
     missing = int(d.points["raw"].isna().any(axis=1).sum())
     return (
-        f"{d.terms[0]} and {d.terms[1]} by {group}. Open circles: each level alone (least squares of its own "
-        f"rows, other fixed effects taken off); arrows lead to {called(d.shown[0])}. Cross: the fixed "
-        f"effects of {d.shown[0]}, where complete pooling would lead. Ellipses hold 10, 30, 50, 70 and 90 % "
-        f"of the density of the random effects that {d.shown[0]} estimates; they are no confidence regions, "
+        f"{d.terms[0]} and {d.terms[1]} by {group}. {about_raw(d.groups)}; arrows lead to "
+        f"{called(d.shown[0])}. Cross: the fixed effects of {d.shown[0]}, where complete pooling would lead. "
+        "Ellipses hold 10, 30, 50, 70 and 90 % of the density of the random effects that "
+        f"{d.shown[0]} estimates; they are no confidence regions, "
         "and no intervals are drawn. The levels that move most, in sds of the random effects, are named "
         "where there is room."
         + (f" {count(missing, 'level').capitalize()} without a raw value: too few rows." if missing else "")
