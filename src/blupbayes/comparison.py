@@ -16,6 +16,7 @@ from blupbayes.compare.verdict import verdict
 from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
+from blupbayes.plots import Plots
 from blupbayes.show import methods, tables
 from blupbayes.show.gt import to_gt
 from blupbayes.show.save import save, write
@@ -26,7 +27,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Plots):
     """Answers side by side; made by :func:`compare`.
 
     Parameters
