@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from blupbayes.datasets import load_dataset
 from blupbayes.errors import DataError
 from blupbayes.mme.gaussian import kappa_path, posterior
 from blupbayes.mme.statistics import reduce
@@ -163,3 +164,18 @@ def test_robinson():
     g = model.solve({"sire": np.sqrt(0.1), "residual": 1.0})
     published = [105.63866, 104.27574, 105.45844, 0.39649, 0.52039, 0.75693, -1.67380]
     assert np.allclose([*g.beta, *g.b["estimate"]], published, atol=5.1e-6)  # printed with five decimals
+
+
+def test_the_evidence_does_not_lose_digits_to_the_units_of_a_column():
+    """[E-HARVILLE] for x in units of 1e-6: the limit is REML's, and REML's moves by log(1e6).
+
+    1e-8: X'X has condition number 1e14, and its determinant in double precision is wrong in the third digit.
+    """
+    frame = load_dataset("sleepstudy")
+    limits = []
+    for unit in (1.0, 1e6):
+        s = reduce(build("Reaction ~ x + (1 | Subject)", frame.assign(x=frame["Days"] * unit)))
+        answer = posterior(s, (np.array([[1.2]]),), 30.0, kappa := 1e-14)
+        limits.append(answer.log_evidence - np.log(kappa / (2 * np.pi)))
+        assert limits[-1] == pytest.approx(answer.restricted_log_likelihood, abs=1e-8)
+    assert limits[0] - limits[1] == pytest.approx(np.log(1e6), abs=1e-8)

@@ -56,7 +56,8 @@ class Identity:
     @property
     def difference(self) -> Array:
         """left - right (k,); for an inequality 0 where it holds."""
-        found = self.left - self.right
+        with np.errstate(invalid="ignore"):
+            found = self.left - self.right
         return np.maximum(found, 0.0) if self.at_most else found
 
     @property
