@@ -37,8 +37,11 @@ def beta_prior(statistics: Statistics, prior: ResolvedPrior) -> BetaPrior:
     if prior.kappa == 0:
         constant = (s.n_obs - r) * LOG_2PI + 2.0 * s.log_det_R
         return BetaPrior(np.zeros((r + 1, r + 1)), constant - s.log_weights)
-    variance = s.R @ np.linalg.solve(prior.precision, s.R.T) / prior.kappa
-    root = np.linalg.inv(np.linalg.cholesky(variance))
+    if r == len(s.fixed_names):  # without P^-1, whose digits go where columns of X differ by powers of ten
+        root = np.sqrt(prior.kappa) * np.linalg.solve(s.R.T, np.linalg.cholesky(prior.precision)).T
+    else:
+        variance = s.R @ np.linalg.solve(prior.precision, s.R.T) / prior.kappa
+        root = np.linalg.inv(np.linalg.cholesky(variance))
     rows = np.column_stack([root, -root @ (s.R @ (s.beta_ols - prior.mean))])
     constant = s.n_obs * LOG_2PI - 2.0 * float(np.linalg.slogdet(root)[1])
     return BetaPrior(rows.T @ rows, constant - s.log_weights)
