@@ -122,3 +122,25 @@ def test_scales_of_student_t_effects_are_no_variances(machines):
     draws = machines.integrate().draw(100, 2, random_seed=0)
     heavy = draws["posterior"].to_dataset().assign(nu_Worker=draws["posterior"]["sigma"])
     assert len(drawn_icc(machines.design, {"posterior": heavy}, "NUTS", 0.95)) == 0
+
+
+def test_an_aliased_column_changes_nothing(machines):
+    data = bb.load_dataset("machines").assign(x=np.arange(54.0) % 7)
+    one = bb.MixedModel("score ~ Machine + x + (1 | Worker)", data)
+    two = bb.MixedModel("score ~ Machine + x + I(2 * x) + (1 | Worker)", data)
+    known = {"Worker": 5.0, "residual": 3.0}
+    for make in (lambda m: m.fit(), lambda m: m.solve(known), lambda m: m.integrate()):
+        a, b = make(one).marginal_means(), make(two).marginal_means()
+        # 1e-6: the optimum of one more column is found by other steps
+        np.testing.assert_allclose(a["estimate"], b["estimate"], rtol=1e-6)
+        np.testing.assert_allclose(a["uncertainty"], b["uncertainty"], rtol=1e-5)
+
+
+def test_kinds_of_intervals_follow_the_prior_of_beta(machines):
+    fit = machines.fit()
+    assert (
+        set(fit.marginal_means()["ci_kind"])
+        == set(machines.solve(fit).marginal_means()["ci_kind"])
+        == {"wald"}
+    )
+    assert set(machines.solve(fit, kappa=1e-3).marginal_means()["ci_kind"]) == {"eti"}

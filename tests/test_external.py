@@ -113,3 +113,14 @@ def test_the_frame_is_not_changed():
     table = bb.external("lme4", frame).tidy()
     table["estimate"] = 0.0
     pd.testing.assert_frame_equal(frame, pd.DataFrame(LME4))
+
+
+def test_draws_of_what_the_model_does_not_have_are_kept_and_named(rail):
+    data = bb.load_dataset("rail")
+    less = bb.MixedModel("travel ~ 1 + (1 | Rail)", data[data["Rail"] != "6"])
+    answer = bb.external("all", rail.integrate().draw(50, 2, random_seed=0), like=less)
+    assert (
+        answer.notes[1]
+        == "rows that the model does not have: b Rail 6 Intercept, group_mean Rail 6 Intercept."
+    )
+    assert "6" in set(answer.tidy()["level"])

@@ -103,10 +103,7 @@ def posterior_columns(table: pd.DataFrame, ci_prob: float) -> dict[str, Any]:
 
 
 def asked(design: Design, statistics: Statistics, flat: bool) -> tuple[Array, dict[str, list[str]], Array]:
-    """L (m, p) of all marginal means, their keys, and why each cannot be told: 0 if it can (m,).
-
-    Under a flat prior of beta L stands on the columns that are kept, with 0 for the aliased ones.
-    """
+    """L (m, p) of all marginal means, their keys, and why each cannot be told: 0 if it can (m,)."""
     margins = factor_means(design)
     L = np.vstack([np.zeros((0, len(design.fixed_names))), *(m.L for m in margins)])
     keys = {
@@ -116,8 +113,6 @@ def asked(design: Design, statistics: Statistics, flat: bool) -> tuple[Array, di
     known = np.isfinite(L).all(axis=1)
     L = np.where(known[:, None], L, 0.0)
     told = estimable(statistics.R, L) if flat else np.ones(len(L), dtype=bool)
-    if flat:
-        L[:, np.setdiff1d(np.arange(L.shape[1]), statistics.kept)] = 0.0
     return L, keys, np.where(~known, 2, np.where(told, 0, 1))
 
 

@@ -137,10 +137,11 @@ class Gaussian:
 
     def marginal_means(self, ci_prob: float = 0.95) -> pd.DataFrame:
         """Marginal means of the factors of the fixed side [E-MARGINAL] as rows of the long table."""
+        flat = self.kappa == 0
+        at = effects.pivoted(self.posterior) if flat else self.posterior
         return derived.gaussian_means(
-            self.design, self.statistics, self.posterior.beta, self.posterior.beta_cov, self.estimator, ci_prob,
-            self.kappa == 0,
-        )  # fmt: skip
+            self.design, self.statistics, at.beta, at.beta_cov, self.estimator, ci_prob, flat
+        )
 
     def tidy(self, ci_prob: float = 0.95, *, spread: str = "pev_sd") -> pd.DataFrame:
         """The long table of this answer; the sds and correlations are the given ones; spread as in ``Fit.tidy``."""

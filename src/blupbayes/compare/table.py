@@ -147,7 +147,7 @@ def long(
 
 def parts(answer: Any, ci_prob: float, rows: Sequence[str], spread: str) -> list[pd.DataFrame]:
     """What one answer says, and what was asked for besides."""
-    choice = {"spread": spread} if spread != PEV and spread in getattr(answer, "spreads", ()) else {}
+    choice = {"spread": spread} if spread in getattr(answer, "spreads", ()) else {}
     more = [getattr(answer, REQUESTS[row])(ci_prob) for row in rows if hasattr(answer, REQUESTS[row])]
     return [answer.tidy(ci_prob, **choice), *(table for table in more if len(table))]
 
