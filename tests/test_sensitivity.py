@@ -1,5 +1,6 @@
 """model.sensitivity: numbers by brute force and by the table of the literature, verdicts, refusals."""
 
+import doctest
 import pickle
 from functools import cache
 
@@ -316,3 +317,20 @@ def test_all_levels_on_request(dyestuff):
 
 def test_by_default_the_lowest_and_the_highest_group(dyestuff):
     assert dyestuff.sensitivity({"flat": "flat"}).levels == {"Batch": ("F", "E")}
+
+
+@pytest.mark.parametrize(
+    "documented",
+    [
+        bb.MixedModel.sensitivity,
+        bb.MixedModel.prior_scale_path,
+        bb.comparison.Comparison.verdict,
+        bb.comparison.Comparison.methods_text,
+        bb.exact_posterior.ExactPosterior.power_scaling,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_examples_run(documented):
+    runner = doctest.DocTestRunner()
+    (test,) = doctest.DocTestFinder(recurse=False).find(documented, documented.__name__)
+    assert test.examples and runner.run(test).failed == 0
