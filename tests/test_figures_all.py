@@ -44,6 +44,15 @@ def test_a_second_group():
     assert "effects of other groups left in" in result.caption
 
 
+def test_a_slope_without_a_fixed_effect():
+    data = bb.load_dataset("sleepstudy")
+    cmp = bb.compare(bb.MixedModel("Reaction ~ 1 + (0 + Days | Subject)", data).fit())
+    assert set(cmp.plot_forest().data["component"]) == {"b"}
+    shrunken = cmp.plot_shrinkage()
+    check(shrunken)
+    assert "fixed effect ±" not in shrunken.caption  # there is none to shrink to but 0
+
+
 def test_names_are_text_and_no_mathematics():
     found = texts(compared("bad").plot_forest(width="174mm").fig)
     assert r"50 % \$x_1\$ & \$y\$" in found  # as matplotlib is told to draw a $

@@ -75,6 +75,16 @@ def test_variances_of_dyestuff(variances):
     assert np.trapezoid(posterior["density"], posterior["value"]) == pytest.approx(0.99, abs=2e-3)
 
 
+def test_a_known_residual_sd_is_no_estimate_of_the_posterior():
+    schools = bb.load_dataset("eight_schools")
+    weights = 1 / schools["se"] ** 2
+    cmp = bb.MixedModel("y ~ 1 + (1 | school)", schools, weights=weights, sigma=1).compare()
+    result = cmp.plot_variances()
+    assert len(result.axes) == 1 and "integrate" not in texts(result.fig)
+    ticks = result.data[result.data["kind"] == "estimate"].set_index("estimator")["value"]
+    assert ticks.to_dict() == {"ML": 0.0, "REML": 0.0}  # MME is solved at REML's variances
+
+
 def test_the_forest_is_the_long_table(dyestuff):
     result = dyestuff.plot_forest("b")
     table = dyestuff.to_dataframe().query("component == 'b'").reset_index(drop=True)

@@ -45,7 +45,7 @@ def variances(table: pd.DataFrame, curves: pd.DataFrame, *, width: str = "174mm"
     if not keys:
         raise ComparisonError("nothing to draw: there is no curve of any standard deviation.")
     sds = table[table["component"] == "sd"]
-    plug_ins = sds[sds["uncertainty_kind"] != "posterior_sd"]
+    plug_ins = points(sds, keys)
     columns = min(len(keys), 1 if p.narrow else 3)
     rows = -(-len(keys) // columns)
     with sheet(width, 0.9 + 1.9 * rows, nrows=rows, ncols=columns) as (fig, array):
@@ -60,7 +60,18 @@ def variances(table: pd.DataFrame, curves: pd.DataFrame, *, width: str = "174mm"
         fig.legend(*entries(curves, plug_ins), loc="outside upper left", ncols=2 if p.narrow else 5)
         uncrowd(fig, axes)
     data = pd.concat([curves, estimates(plug_ins, keys)], ignore_index=True)
-    return FigureResult(fig, tuple(axes), data, alt(sds, keys), caption(sds, curves), width)
+    return FigureResult(fig, tuple(axes), data, alt(sds, plug_ins, keys), caption(sds, curves), width)
+
+
+def points(sds: pd.DataFrame, keys: list[tuple[str, str]]) -> pd.DataFrame:
+    """The sds that are drawn as points: of no posterior, and MME's only where it is not at REML's variances."""
+    own = pd.concat([of(sds, key) for key in keys])
+    posteriors = set(sds.loc[sds["uncertainty_kind"] == "posterior_sd", "estimator"])
+    own = own[~own["estimator"].isin(posteriors)]
+    by_name = {name: rows["estimate"].to_numpy() for name, rows in own.groupby("estimator", sort=False)}
+    if {"MME", "REML"} <= set(by_name) and np.allclose(by_name["MME"], by_name["REML"], rtol=1e-9):
+        own = own[own["estimator"] != "MME"]
+    return own
 
 
 def of(rows: pd.DataFrame, key: tuple[str, str]) -> pd.DataFrame:
@@ -113,21 +124,21 @@ def estimates(plug_ins: pd.DataFrame, keys: list[tuple[str, str]]) -> pd.DataFra
     return found.assign(density=np.nan)
 
 
-def alt(sds: pd.DataFrame, keys: list[tuple[str, str]]) -> str:
+def alt(sds: pd.DataFrame, plug_ins: pd.DataFrame, keys: list[tuple[str, str]]) -> str:
     """Two sentences: posterior means with their intervals, and the plug-in estimates."""
-    means, points = [], []
+    means, told = [], []
     for key in keys:
         own = of(sds, key)
         full = own[own["uncertainty_kind"] == "posterior_sd"]
         say = says(own["estimate"].dropna().tolist(), full["uncertainty"].tolist())
         for row in full.iloc[:1].itertuples():
             means.append(f"{called(key)} {say(row.estimate)} [{say(row.ci_lb)}, {say(row.ci_ub)}]")
-        for row in own[own["uncertainty_kind"] != "posterior_sd"].itertuples():
-            points.append(f"{called(key)} {say(row.estimate)} by {row.estimator}")
+        for row in of(plug_ins, key).itertuples():
+            told.append(f"{called(key)} {say(row.estimate)} by {row.estimator}")
     prob = percent(sds["ci_prob"].dropna().iloc[0]) if sds["ci_prob"].notna().any() else ""
     return (
         f"Posterior means with {prob} equal-tailed intervals are {', '.join(means)}. "
-        f"Plug-in estimates are {', '.join(points) or 'not among the answers'}."
+        f"Plug-in estimates are {', '.join(told) or 'not among the answers'}."
     )
 
 
