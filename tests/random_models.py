@@ -123,6 +123,7 @@ BARS = {
     "nested": ("(1 | a/b)", [("a", "1", "full"), ("a:b", "1", "full")]),
     "three": ("(1 | d) + (x | a) + (1 | c)", [("d", "1", "full"), ("a", "1x", "full"), ("c", "1", "full")]),
 }
+WIDE = {"wide": ("(x + shift | a)", [("a", "1xs", "full")])}  # three coefficients: where orders matter
 KINDS = (*BARS, "slope weights", "crossed offset", "nested weights offset", "slope deficient", "balanced")
 
 
@@ -132,7 +133,8 @@ def random_design(rng: np.random.Generator, kind: str = "slope") -> RandomDesign
     Unbalanced unless balanced is asked (then 180 rows); deficient adds the column x2 = 1 + 2 x after x.
     """
     words = kind.split()
-    text, bars = BARS[next((word for word in words if word in BARS), "intercept")]
+    known = BARS | WIDE
+    text, bars = known[next((word for word in words if word in known), "intercept")]
     frame = _frame(rng, balanced="balanced" in words)
     columns = {"Intercept": np.ones(len(frame)), "x": frame["x"].to_numpy()}
     if "deficient" in words:
@@ -179,7 +181,7 @@ def _random_part(rng, frame, bars):
     for group, names in coefficients.items():
         label = frame[group.split(":")].agg(":".join, axis=1)
         levels = sorted(set(label))
-        values = {"1": np.ones(len(frame)), "x": frame["x"].to_numpy()}
+        values = {"1": np.ones(len(frame)), "x": frame["x"].to_numpy(), "s": frame["shift"].to_numpy()}
         Z += [(label == level).to_numpy(float) * values[name] for level in levels for name in names]
         blocks.append(Block(group, len(levels), len(names), tuple(places[group])))
     return np.column_stack(Z), tuple(blocks), np.array(theta)

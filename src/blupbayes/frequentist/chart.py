@@ -2,7 +2,8 @@
 
 Omega = K K' with K lower triangular after the coefficients of one block change places: with coefficient i first,
 K[0, 0] is its sd; with i and j first, the second row is u (rho, sqrt(1 - rho^2)), and log K[0, 0] and log u are
-coordinates, so that rho keeps its sign. K is measured in units of y (``absolute``) where an sd is held, else relative
+coordinates, so that rho keeps its sign; so is log K[c, c] beside an entry of theta in column c below the diagonal. K is
+measured in units of y (``absolute``) where an sd is held, else relative
 to sigma. Zero and -1, 1 are ordinary values of what is held.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.frequentist.readings import Reading
-from blupbayes.mme.boundary import components, unit
+from blupbayes.mme.boundary import components
 from blupbayes.mme.criterion import Evaluation, evaluate
 from blupbayes.mme.information import Deviance, second_order
 from blupbayes.mme.statistics import Statistics
@@ -24,6 +25,7 @@ from blupbayes.model.covariance import Template, semidefinite_cholesky
 __all__ = ["Chart", "Local"]
 
 Array = NDArray[np.float64]
+TINY = 1e-8  # of its natural size: where the logarithm of a zero begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,9 @@ class Local:
 class Chart:
     """Coordinates phi (d,) beside one held parameter psi.
 
-    ``orders``: the coefficient at each position of K, per group; ``entry``: places in theta that psi decides alone
-    (an sd, an entry of theta), or, for a correlation, those of its two rows: outer, diagonal, first.
+    ``orders``: the coefficient at each position of K, per group; ``entry``: the place in theta that psi decides alone
+    (an sd, an entry of theta; then that of the diagonal entry whose sign gives it its own), or, for a correlation,
+    those of its two rows: outer, diagonal, first.
     """
 
     statistics: Statistics
@@ -63,7 +66,7 @@ class Chart:
                 entry = place_first(order, g.template, held)
             orders.append(order)
         if held.kind == "theta":
-            entry = (held.r,)
+            entry = place_and_sign(statistics, held.r)
         return cls(statistics, method, held, tuple(orders), entry)
 
     @property
@@ -86,9 +89,18 @@ class Chart:
         """Places in phi of logarithms: for a correlation, the lengths of its two rows."""
         return np.flatnonzero(np.isin(self.others, self.entry[1:]))
 
+    @cached_property
+    def units(self) -> Array:
+        """Natural sizes of K relative to sigma, in theta's places (m,)."""
+        out = np.ones(self.statistics.n_theta)
+        for g, order in zip(self.statistics.groups, self.orders, strict=True):
+            rms = np.where(g.scale > 0, g.scale, 1.0)[order]
+            out[list(g.template.index)] = 1.0 / rms[list(g.template.rows)]
+        return out
+
     def size(self, sigma: float) -> Array:
-        """Natural sizes of phi (d,) at a residual sd."""
-        own = unit(self.statistics)[self.others] * (sigma if self.absolute else 1.0)
+        """Natural sizes of phi (d,) at a residual sd: one over the root mean square of each row's own column."""
+        own = self.units[self.others] * (sigma if self.absolute else 1.0)
         own[self.logs] = 1.0
         return np.append(own, 1.0) if self.sigma_free else own
 
@@ -108,7 +120,8 @@ class Chart:
             psi = k[outer] / length
             k[diagonal], k[first] = np.log(length), np.log(k[first])
         elif self.entry:
-            psi = float(k[self.entry[0]])
+            psi, signs = float(k[self.entry[0]]), list(self.entry[1:])
+            k[signs] = np.log(np.maximum(k[signs], TINY * self.units[signs]))
         phi = k[self.others]
         return (np.append(phi, 2.0 * np.log(sigma)) if self.sigma_free else phi), float(psi)
 
@@ -199,3 +212,11 @@ def place_first(order: NDArray[np.intp], template: Template, held: Reading) -> t
     if held.kind == "sd":
         return (place[block[0], block[0]],)
     return place[block[1], block[0]], place[block[1], block[1]], place[block[0], block[0]]
+
+
+def place_and_sign(statistics: Statistics, place: int) -> tuple[int, ...]:
+    """A place in theta and, off the diagonal, that of the diagonal entry of its column."""
+    (g,) = (g for g in statistics.groups if place in g.template.index)
+    k = g.template.index.index(place)
+    r, c = g.template.rows[k], g.template.cols[k]
+    return (place,) if r == c else (place, g.template.diagonal[c])

@@ -24,6 +24,9 @@ __all__ = ["BetaCurve", "VarianceCurve"]
 Array = NDArray[np.float64]
 DECREMENT = 1e-11  # of the deviance, before the last Newton step
 NOISE = 2e-13  # relative rounding error of the deviance
+IDLE = 1e-8  # of the deviance: after some steps that promise less, the rest of a flat valley is worth no more
+PATIENCE = 8
+AWAY = (1.0, 0.1)  # of one sigma's contribution to y: where searches for other minima begin
 MAX_STEPS = 200
 
 
@@ -53,8 +56,10 @@ class VarianceCurve:
 
     @property
     def low(self) -> float:
-        """Lower end of its values."""
-        return {"corr": -1.0, "theta": -np.inf}.get(self.chart.held.kind, 0.0)
+        """Lower end of its values; entries of theta on the diagonal count from 0, as sds."""
+        if self.chart.held.kind == "corr":
+            return -1.0
+        return -np.inf if self.chart.held.kind == "theta" and len(self.chart.entry) > 1 else 0.0
 
     @property
     def high(self) -> float:
@@ -87,19 +92,24 @@ class VarianceCurve:
         """The lowest deviance where the parameter is psi."""
         if self.chart.held.kind == "sigma" and psi <= 0.0:
             return replace(near, psi=0.0, deviance=np.inf, slope=-np.inf)
-        phi, local = lowest(self.chart, np.asarray(near.state, dtype=float), psi)
+        phi, local, converged = lowest(self.chart, np.asarray(near.state, dtype=float), psi)
+        if not converged:
+            raise BlupbayesError(f"the profile of {self.name} did not converge at {psi:.6g}.")
         return self._point(local, phi, psi)
 
+    def elsewhere(self, here: Point) -> Point:
+        """The point, or a lower one at the same place, of searches that begin at variances of common size."""
+        for share in AWAY:
+            start, _ = self.chart.coordinates(share * default_start(self.chart.statistics), self.fit.sigma)
+            phi, local, _ = lowest(self.chart, start, here.psi)
+            if local.value < here.deviance:
+                here = self._point(local, phi, here.psi)
+        return here
 
-def lowest(chart: Chart, phi: Array, psi: float) -> tuple[Array, Local]:
-    """Minimise the deviance over phi (d,) at psi, by Newton steps in a trust region.
 
-    Raises
-    ------
-    BlupbayesError
-        If it does not converge.
-    """
-    here, radius = chart.local(phi, psi), 2.0
+def lowest(chart: Chart, phi: Array, psi: float) -> tuple[Array, Local, bool]:
+    """Minimise the deviance over phi (d,) at psi, by Newton steps in a trust region; the last says if it converged."""
+    here, radius, idle = chart.local(phi, psi), 2.0, 0
     for _ in range(MAX_STEPS):
         size = chart.size(here.sigma)
         step = trust_region_step(here.gradient * size, here.hessian * np.outer(size, size), radius)
@@ -117,9 +127,10 @@ def lowest(chart: Chart, phi: Array, psi: float) -> tuple[Array, Local]:
         )
         if there is not None and ratio > 0.1:
             phi, here = phi + step.p * size, there
-        if (step.newton and step.decrease < DECREMENT) or radius < 1e-12:
-            return phi, here
-    raise BlupbayesError(f"the profile of {chart.held.name} did not converge at {psi:.6g}.")
+        idle += step.decrease < IDLE
+        if (step.newton and step.decrease < DECREMENT) or idle == PATIENCE or radius < 1e-12:
+            return phi, here, True
+    return phi, here, False
 
 
 def trial(chart: Chart, phi: Array, psi: float) -> Local | None:
@@ -162,7 +173,15 @@ class BetaCurve:
     def at(self, psi: float, near: Point) -> Point:
         """The lowest deviance where the coefficient is psi."""
         held = hold_beta(self.statistics, self.j, psi)
-        found = estimate(held, "ML", start=self._start(np.asarray(near.state, dtype=float)))
+        return self._point(estimate(held, "ML", start=self._start(np.asarray(near.state, dtype=float))), psi)
+
+    def elsewhere(self, here: Point) -> Point:
+        """The point, or a lower one at the same place, of a search that begins as if nothing was known."""
+        found = estimate(hold_beta(self.statistics, self.j, here.psi), "ML")
+        return self._point(found, here.psi) if found.criterion < here.deviance else here
+
+    def _point(self, found: Estimate, psi: float) -> Point:
+        held = found.statistics
         free = evaluate(self.statistics, found.theta, "ML")
         s = self.statistics
         a = np.linalg.solve(s.R[:, s.kept].T, np.eye(s.rank)[:, s.kept.tolist().index(self.j)])

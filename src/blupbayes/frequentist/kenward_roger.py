@@ -120,6 +120,6 @@ def scaled_F(q: int, A1: float, A2: float) -> tuple[float, float]:
     top, middle, bottom = 1.0 + c[0] * B, 1.0 - c[1] * B, 1.0 - c[2] * B
     mean = 1.0 - A2 / q  # one over the mean of F
     ratio = 1.0 if abs(mean) < NEARLY and abs(middle) < NEARLY else mean / middle
-    rho = ratio**2 * (0.0 if abs(top) < NEARLY else top) / (q * bottom)
-    df = 4.0 + (q + 2) / (q * rho - 1.0)
-    return df, 1.0 if abs(df - 2.0) < 1e-2 else df * mean / (df - 2.0)
+    relative = ratio**2 * (0.0 if abs(top) < NEARLY else top)  # of the variance of F, over bottom
+    df = 4.0 + (q + 2) * bottom / (relative - bottom)
+    return float(df), 1.0 if abs(df - 2.0) < 1e-2 else df * mean / (df - 2.0)

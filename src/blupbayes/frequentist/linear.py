@@ -39,9 +39,7 @@ class Linear:
     def a(self) -> Array:
         """The rows in whitened coordinates (k, r)."""
         s = self.at.statistics
-        return (
-            np.linalg.solve(s.R[:, s.kept].T, self.L[:, s.kept].T).T if s.rank else np.zeros((len(self.L), 0))
-        )
+        return np.linalg.solve(s.R[:, s.kept].T, self.L[:, s.kept].T).T
 
     @property
     def estimate(self) -> Array:

@@ -20,6 +20,7 @@ __all__ = ["Curve", "Limit", "Point", "climb"]
 
 Array = NDArray[np.float64]
 CLOSE = 1e-9  # of zeta: the limit is then known to some 1e-10 of the interval's width
+SAME = 1e-7  # of the deviance: minima that differ by less are one
 NO_BRACKET = 1e-12  # of the parameter's size: a bracket so narrow holds no root
 NEAR_END = 0.05  # standard errors: from there the next look is at the end itself
 MAX_STEPS = 60
@@ -44,7 +45,8 @@ class Curve(Protocol):
     """A profile that can be evaluated.
 
     ``name``; ``low``, ``high``: ends of the parameter space, -inf and inf where there are none; ``best``: the optimum;
-    ``guess``: a step of about one unit of zeta.
+    ``guess``: a step of about one unit of zeta; ``at``: the lowest deviance near a point's others; ``elsewhere``: the
+    lowest at the same place from far starts, for a deviance may have several minima.
     """
 
     @property
@@ -58,6 +60,7 @@ class Curve(Protocol):
     @property
     def guess(self) -> float: ...
     def at(self, psi: float, near: Point) -> Point: ...
+    def elsewhere(self, here: Point) -> Point: ...
 
 
 @dataclass(frozen=True)
@@ -92,24 +95,28 @@ def climb(curve: Curve, target: float, start: Point | None = None) -> Limit:
     for _ in range(MAX_STEPS):
         here = curve.at(psi, inner)
         miss = rise(here, best) - abs(target)
-        if abs(miss) < CLOSE:
-            return Limit(here.psi, False, here)
+        if abs(miss) < CLOSE or (miss > 0 and narrow(curve, inner.psi, psi)):
+            lower = curve.elsewhere(here)
+            if lower.deviance > here.deviance - SAME:
+                return Limit(here.psi, False, here)
+            here, outer = lower, None  # the profile is lower than what was followed: the limit is farther out
+            miss = rise(here, best) - abs(target)
         if miss < 0 and here.psi == end:
             return Limit(end, True, here)
         inner, outer = (here, outer) if miss < 0 else (inner, here)
-        if outer is not None and abs(outer.psi - inner.psi) <= NO_BRACKET * (abs(psi) + curve.guess):
-            inner, outer = (
-                curve.at(outer.psi, inner),
-                None,
-            )  # reached from afar, it was another minimum of the rest
-            if rise(inner, best) > abs(target):
-                break
-            here, miss = inner, rise(inner, best) - abs(target)
-        psi = newton(curve, here, best, miss, side, inner, outer, end)
+        if outer is not None and narrow(curve, inner.psi, outer.psi):
+            psi, outer = outer.psi, None  # reached from afar, it may have been another minimum of the rest
+        else:
+            psi = newton(curve, here, best, miss, side, inner, outer, end)
     raise BlupbayesError(
         f"the profile of {curve.name} did not reach its limit: |zeta| = {abs(target):.4g} was asked for, "
         f"{rise(inner, best):.4g} found at {inner.psi:.6g}."
     )
+
+
+def narrow(curve: Curve, inside: float, outside: float) -> bool:
+    """Whether a bracket holds no root but at its end."""
+    return abs(outside - inside) <= NO_BRACKET * (abs(outside) + curve.guess)
 
 
 def rise(point: Point, best: Point) -> float:
