@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,6 +13,9 @@ from blupbayes.exact_posterior import ExactPosterior
 from blupbayes.prior_analysis.path import prior_path
 from blupbayes.show.sensitivity import table
 from blupbayes.show.summary import paragraph, title
+
+if TYPE_CHECKING:
+    from blupbayes.show.figures.result import FigureResult
 
 __all__ = ["Sensitivity"]
 
@@ -99,6 +103,48 @@ class Sensitivity:
         statistics = any_one.integral.marginal.statistics
         return prior_path(
             any_one.design, statistics, family, scales, ci_prob=self.ci_prob, levels=self.levels
+        )
+
+    def plot(
+        self, group: str | None = None, term: str = "Intercept", *, width: str = "174mm"
+    ) -> FigureResult:
+        """A row per prior: E(weight), some group means, and the sd.
+
+        Parameters
+        ----------
+        group : str, optional
+            The first one by default.
+        term : str
+            Which coefficient.
+        width : {"174mm", "84mm", "slide"}
+
+        Returns
+        -------
+        FigureResult
+            fig, axes, data, alt, caption.
+
+        Raises
+        ------
+        ComparisonError
+            If there is no such coefficient.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff"))
+        >>> model.sensitivity({"tight": "HalfNormal(10)"}).plot().data["prior"].unique().tolist()
+        ['REML plug-in', 'default prior', 'tight']
+        """
+        from blupbayes.show.figures.sensitivity import prior_sensitivity
+
+        chosen = next(iter(self.yard.groups)) if group is None else group
+        return prior_sensitivity(
+            self.to_dataframe(),
+            chosen,
+            term,
+            levels=list(self.levels.get(chosen, ()))[:3],
+            ci_prob=self.ci_prob,
+            width=width,
         )
 
     def __repr__(self) -> str:
