@@ -153,5 +153,7 @@ class FixedTests:
     def labelled(self, table: pd.DataFrame, *messages: str) -> pd.DataFrame:
         """The table with what its df are, and what else has to be said."""
         table.attrs["df"] = KINDS[self.kind]
-        table.attrs["messages"] = [text for text in (self.message, *messages) if text]
+        said = [text for text in (self.message, *messages) if text]
+        if said:
+            table.attrs["messages"] = said
         return table
