@@ -40,7 +40,9 @@ def check(d, fit):
     rhs = np.array([0.3, -1.0, 2.0])
     for rows in ([0], [0, 1], [1, 2], [0, 1, 2]):
         wald, df, factor = found.test(Linear(at, L3[rows]), rhs[rows])
-        assert (factor * wald, df) == pytest.approx(family.kenward_roger_test(L3[rows], gamma, rhs[rows]), rel=EXACT)
+        assert (factor * wald, df) == pytest.approx(
+            family.kenward_roger_test(L3[rows], gamma, rhs[rows]), rel=EXACT
+        )
 
 
 @pytest.mark.parametrize("model", [*INTERIOR, "balanced"])
