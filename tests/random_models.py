@@ -123,7 +123,11 @@ BARS = {
     "nested": ("(1 | a/b)", [("a", "1", "full"), ("a:b", "1", "full")]),
     "three": ("(1 | d) + (x | a) + (1 | c)", [("d", "1", "full"), ("a", "1x", "full"), ("c", "1", "full")]),
 }
-WIDE = {"wide": ("(x + shift | a)", [("a", "1xs", "full")])}  # three coefficients: where orders matter
+# three coefficients in a group: where orders matter
+WIDE = {
+    "wide": ("(x + shift | a)", [("a", "1xs", "full")]),
+    "beside": ("(x | a) + (0 + shift | a)", [("a", "1x", "full"), ("a", "s", "full")]),
+}
 KINDS = (*BARS, "slope weights", "crossed offset", "nested weights offset", "slope deficient", "balanced")
 
 

@@ -18,7 +18,7 @@ KINDS = (
     "wide",
     "slope weights",
     "diagonal",
-    "split",
+    "beside",
     "crossed_slopes",
     "three",
     "slope deficient",

@@ -163,14 +163,18 @@ def test_a_perfect_correlation_has_no_standard_error_and_the_sds_have(kind):
     assert abs(row["sdcor"]) == 1.0 and np.isnan(row["sdcor_se"]) and np.isnan(row["vcov_se"])
 
 
-def test_beside_an_sd_of_zero_there_is_no_correlation():
-    """The covariance is 0 there, the correlation NaN, both without standard error."""
+def equal_slopes():
+    """Six groups of five rows, y ~ x + (x | a), whose least-squares slopes are all the same."""
     rng, x = np.random.default_rng(1), np.tile(np.arange(5.0) - 2, (6, 1))
     noise = rng.normal(size=(6, 5))
-    noise -= (noise * x).sum(axis=1, keepdims=True) * x / 10  # slopes that do not vary at all
+    noise -= (noise * x).sum(axis=1, keepdims=True) * x / 10
     y = 3 * rng.normal(size=(6, 1)) + noise
-    frame = pd.DataFrame({"y": y.ravel(), "x": x.ravel(), "a": np.repeat(list("abcdef"), 5)})
-    fit = bb.MixedModel("y ~ x + (x | a)", frame).fit()
+    return pd.DataFrame({"y": y.ravel(), "x": x.ravel(), "a": np.repeat(list("abcdef"), 5)})
+
+
+def test_beside_an_sd_of_zero_there_is_no_correlation():
+    """The covariance is 0 there, the correlation NaN, both without standard error."""
+    fit = bb.MixedModel("y ~ x + (x | a)", equal_slopes()).fit()
     assert fit.variances.sd("a")["x"] == 0.0
     row = fit.varcorr().query("with_term != ''").iloc[0]
     assert row["vcov"] == 0.0 and row[["vcov_se", "sdcor", "sdcor_se"]].isna().all()

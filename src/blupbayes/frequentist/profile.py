@@ -21,7 +21,8 @@ __all__ = ["Curve", "Limit", "Point", "climb"]
 Array = NDArray[np.float64]
 CLOSE = 1e-9  # of zeta: the limit is then known to some 1e-10 of the interval's width
 SAME = 1e-7  # of the deviance: minima that differ by less are one
-NO_BRACKET = 1e-12  # of the parameter's size: a bracket so narrow holds no root
+NO_BRACKET = 1e-7  # standard errors: a bracket so narrow holds no root, or one that is good enough
+STEEP = 0.05  # standard errors, for a rise of zeta by twice that: steeper is a jump, most likely
 NEAR_END = 0.05  # standard errors: from there the next look is at the end itself
 MAX_STEPS = 60
 
@@ -90,12 +91,12 @@ def climb(curve: Curve, target: float, start: Point | None = None) -> Limit:
     """
     best, side = curve.best, float(np.sign(target))
     end = curve.high if side > 0 else curve.low
-    inner, outer = start or best, None
-    psi = first_step(curve, target, inner, end)
+    inner, outer, far = start or best, None, 0.0
+    psi, miss = first_step(curve, target, inner, end), np.inf
     for _ in range(MAX_STEPS):
-        here = curve.at(psi, inner)
+        here, before, reach = curve.at(psi, inner), miss, abs(psi - inner.psi)
         miss = rise(here, best) - abs(target)
-        if abs(miss) < CLOSE or (miss > 0 and narrow(curve, inner.psi, psi)):
+        if abs(miss) < CLOSE or (miss > 0 and narrow(curve, reach, psi)):
             lower = curve.elsewhere(here)
             if lower.deviance > here.deviance - SAME:
                 return Limit(here.psi, False, here)
@@ -103,20 +104,28 @@ def climb(curve: Curve, target: float, start: Point | None = None) -> Limit:
             miss = rise(here, best) - abs(target)
         if miss < 0 and here.psi == end:
             return Limit(end, True, here)
-        inner, outer = (here, outer) if miss < 0 else (inner, here)
-        if outer is not None and narrow(curve, inner.psi, outer.psi):
-            psi, outer = outer.psi, None  # reached from afar, it may have been another minimum of the rest
+        inner, outer, far = (here, outer, far) if miss < 0 else (inner, here, reach)
+        if outer is not None and doubtful(curve, inner, outer, far):
+            psi, outer = outer.psi, None
         else:
-            psi = newton(curve, here, best, miss, side, inner, outer, end)
+            stalled = abs(miss) > 0.5 * abs(before)
+            psi = following(curve, here, miss, side, (inner, outer), end, stalled)
     raise BlupbayesError(
         f"the profile of {curve.name} did not reach its limit: |zeta| = {abs(target):.4g} was asked for, "
         f"{rise(inner, best):.4g} found at {inner.psi:.6g}."
     )
 
 
-def narrow(curve: Curve, inside: float, outside: float) -> bool:
+def narrow(curve: Curve, width: float, psi: float) -> bool:
     """Whether a bracket holds no root but at its end."""
-    return abs(outside - inside) <= NO_BRACKET * (abs(outside) + curve.guess)
+    return width <= NO_BRACKET * curve.guess + 1e-14 * abs(psi)
+
+
+def doubtful(curve: Curve, inner: Point, outer: Point, far: float) -> bool:
+    """Whether the outer point, reached from afar, may be another minimum of the rest: to be looked at from near."""
+    width = abs(outer.psi - inner.psi)
+    steep = rise(outer, curve.best) - rise(inner, curve.best) > 2.0 * STEEP
+    return narrow(curve, width, outer.psi) or (steep and width < min(STEEP * curve.guess, 0.25 * far))
 
 
 def rise(point: Point, best: Point) -> float:
@@ -137,27 +146,29 @@ def towards(curve: Curve, inside: float, psi: float, end: float) -> float:
     return end if abs(end - inside) < NEAR_END * curve.guess else inside + 0.9 * (end - inside)
 
 
-def newton(
+def following(
     curve: Curve,
     here: Point,
-    best: Point,
     miss: float,
     side: float,
-    inner: Point,
-    outer: Point | None,
+    bracket: tuple[Point, Point | None],
     end: float,
+    stalled: bool,
 ) -> float:
-    """The next psi: Newton's step in zeta, kept inside the bracket; doubled where there is none yet."""
-    zeta = rise(here, best)
+    """The next psi: Newton's step in zeta, inside the bracket; doubled where there is none yet.
+
+    ``stalled``: the last step did not halve what is missing, so slopes do not help here.
+    """
+    inner, outer = bracket
+    zeta = rise(here, curve.best)
     slope = side * here.slope / (2.0 * zeta) if zeta > 0 else 0.0
-    psi = here.psi - side * miss / slope if slope > 0 else np.nan
+    psi = here.psi - side * miss / slope if slope > 0 and not stalled else np.nan
     if outer is None:
-        reach = max(abs(here.psi - best.psi), curve.guess)
+        reach = max(abs(here.psi - curve.best.psi), curve.guess)
         far = here.psi + 2.0 * side * reach
-        return towards(curve, inner.psi, far if not np.isfinite(psi) or side * (psi - far) > 0 else psi, end)
-    low, high = sorted((inner.psi, outer.psi))
-    margin = 0.01 * (high - low)
-    return float(psi) if low + margin <= psi <= high - margin else 0.5 * (low + high)
+        return towards(curve, inner.psi, psi if side * (far - psi) > 0 else far, end)
+    inside = (psi - inner.psi) * (outer.psi - psi) > 0
+    return float(psi) if inside else 0.5 * (inner.psi + outer.psi)
 
 
 def trace(curve: Curve, targets: Sequence[float]) -> list[tuple[float, Point]]:
