@@ -100,7 +100,7 @@ def lowest_by_hand(d, name, psi, method, known=None, starts=2):
         ("slope weights", "ML", None),
         ("slope", "REML", None),
         ("wide", "ML", None),
-        ("crossed_slopes", "ML", None),
+        ("crossed offset", "ML", None),
         ("split", "ML", 1.9),
         ("nested weights offset", "REML", None),
     ],
