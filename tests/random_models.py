@@ -129,6 +129,7 @@ WIDE = {
     "beside": ("(x | a) + (0 + shift | a)", [("a", "1x", "full"), ("a", "s", "full")]),
 }
 KINDS = (*BARS, "slope weights", "crossed offset", "nested weights offset", "slope deficient", "balanced")
+UNBALANCED = KINDS[:-1]
 
 
 def random_design(rng: np.random.Generator, kind: str = "slope") -> RandomDesign:

@@ -17,11 +17,8 @@ KINDS = (
     "intercept",
     "wide",
     "slope weights",
-    "diagonal",
     "beside",
     "crossed_slopes",
-    "three",
-    "slope deficient",
 )
 
 # Fourth-order differences of a deviance of about 300 known to 1e-13: 1e-7 of a gradient of order one.

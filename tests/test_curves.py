@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from blupbayes.errors import DataError
+from blupbayes.frequentist.chart import Local
 from blupbayes.frequentist.curves import BetaCurve, VarianceCurve, lowest
 from blupbayes.frequentist.profiles import curves
 from blupbayes.mme.constrained import hold_beta
@@ -98,7 +100,7 @@ def lowest_by_hand(d, name, psi, method, known=None, starts=2):
         ("slope weights", "ML", None),
         ("slope", "REML", None),
         ("wide", "ML", None),
-        ("crossed_slopes", "ML", None),
+        ("crossed offset", "ML", None),
         ("split", "ML", 1.9),
         ("nested weights offset", "REML", None),
     ],
@@ -240,6 +242,39 @@ def test_a_search_from_anywhere_ends_where_the_others_do(name):
         start = curve.best.state + size * rng.normal(size=len(curve.best.state))
         _, local, converged = lowest(curve.chart, start, psi)
         assert converged and local.value == pytest.approx(expected, abs=1e-6)
+
+
+@dataclass(frozen=True)
+class Valley:
+    """A chart whose deviance is a bent valley, a (x^2 - y)^2 + (1 - x)^2, with no value above y = wall."""
+
+    steep: float
+    wall: float
+
+    def size(self, sigma):
+        return np.ones(2)
+
+    def local(self, phi, psi):
+        x, y = phi
+        if y > self.wall:
+            raise DataError("no value here")
+        g = np.array([4 * self.steep * x * (x**2 - y) - 2 * (1 - x), -2 * self.steep * (x**2 - y)])
+        H = np.array(
+            [
+                [4 * self.steep * (3 * x**2 - y) + 2, -4 * self.steep * x],
+                [-4 * self.steep * x, 2 * self.steep],
+            ]
+        )
+        return Local(None, 1.0, self.steep * (x**2 - y) ** 2 + (1 - x) ** 2, 0.0, g, H)
+
+
+@pytest.mark.parametrize("start", [(-1.2, 1.0), (-3.0, -4.0), (2.0, -9.0)])
+@pytest.mark.parametrize("wall", [np.inf, 2.0])
+def test_steps_follow_a_bent_valley(start, wall):
+    """A step that leads where the deviance has no value is taken back, and the way goes along that border."""
+    phi, local, converged = lowest(Valley(100.0, wall), np.array(start), 0.0)
+    assert converged and local.value < 1e-10
+    assert phi == pytest.approx([1.0, 1.0], abs=1e-4)
 
 
 def test_beta_curves_leave_a_variance_of_zero():

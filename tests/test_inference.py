@@ -129,6 +129,34 @@ def test_parameters_are_chosen_by_name(reml, method):
         reml.confint(method, parameters=["beta[Day]"])
 
 
+def test_one_parameter_may_be_named_alone(reml):
+    for method in ("profile", "wald"):
+        pd.testing.assert_frame_equal(
+            reml.confint(method, parameters="sigma"), reml.confint(method, parameters=["sigma"])
+        )
+    assert reml.profile("sigma", zetas=[1]).equals(reml.profile(["sigma"], zetas=[1]))
+
+
+@pytest.mark.parametrize("zeta", [np.inf, np.nan, "1.96", None])
+def test_a_zeta_that_is_no_number_is_refused(reml, zeta):
+    with pytest.raises(DataError, match=r"zetas: .* is no finite number"):
+        reml.profile(["sigma"], zetas=[1.0, zeta])
+
+
+def test_without_fixed_effects():
+    """Tables of none, and variances as ever; by hand: the sums of squares about 0."""
+    frame = bb.load_dataset("rail")
+    fit = bb.MixedModel("travel ~ 0 + (1 | Rail)", frame).fit()
+    for df in ("satterthwaite", "kenward-roger", "none"):
+        assert len(fit.summary(df)) == 0
+    means = frame.groupby("Rail", observed=True)["travel"].mean()
+    total = 3 * float((means**2).sum()) / 6  # a mean square with 6 df, no mean taken out
+    row = fit.varcorr().iloc[0]
+    assert row["vcov"] == pytest.approx((total - 97 / 6) / 3, rel=1e-8)
+    assert row["vcov_se"] == pytest.approx(np.sqrt(2 * total**2 / 6 + 2 * (97 / 6) ** 2 / 12) / 3, rel=1e-6)
+    assert list(fit.confint().index) == ["sigma", "sd_Rail[Intercept]"]
+
+
 @pytest.mark.parametrize("ci_prob", [0.0, 1.0, -0.5, 95, np.nan])
 def test_a_level_that_is_none_is_refused(reml, ci_prob):
     with pytest.raises(DataError, match=r"ci_prob=.* must lie between 0 and 1"):

@@ -135,13 +135,14 @@ def test_another_minimum_at_the_limit_moves_it_outwards():
     assert climb(ended, Z).open and climb(ended, Z).value == ended.high
 
 
-def test_a_minimum_reached_from_afar_is_looked_at_again_from_near():
+@pytest.mark.parametrize("afar", [2.0, 0.7])
+def test_a_minimum_reached_from_afar_is_looked_at_again_from_near(afar):
     """From far steps land in a higher minimum of the rest; only followed from near does the curve show itself."""
 
     @dataclass(frozen=True)
     class Jumpy(Toy):
         def at(self, psi, near):
-            high = 9.0 if abs(psi - near.psi) > 2.0 else 0.0
+            high = 9.0 if abs(psi - near.psi) > afar else 0.0
             return Point(psi, ((psi - 5) / 2) ** 2 + 7 + high, 2 * (psi - 5) / 4, near.state, {})
 
     plain = parabola()

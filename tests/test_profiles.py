@@ -180,17 +180,17 @@ def test_entries_of_theta_count_with_a_nonnegative_diagonal():
                 assert rise == pytest.approx(RISE, abs=1e-5)
 
 
-@pytest.mark.parametrize("model", ["slope weights", "crossed_slopes"])
-def test_limits_by_another_optimiser(model):
-    """Every limit of a random model, by REML too: the deviance has risen by the chi-square quantile there."""
-    for method in ("ML", "REML"):
-        d, fit = interior(model, method)
-        for name, row in intervals(fit, 0.9).iterrows():
-            ends = [row["ci_lb"], row["ci_ub"]]
-            name, end = str(name), ends[len(str(name)) % 2]
-            if not (row["note"] and end in (-1.0, 0.0, 1.0)):
-                rise = lowest_by_hand(d, name, end, method) - fit.criterion
-                assert rise == pytest.approx(chi2.ppf(0.9, 1), abs=1e-5), name
+@pytest.mark.parametrize(
+    ("model", "method"), [("slope weights", "ML"), ("slope", "REML"), ("crossed offset", "ML")]
+)
+def test_limits_by_another_optimiser(model, method):
+    """One limit of everything in a random model: the deviance has risen by the chi-square quantile there."""
+    d, fit = interior(model, method)
+    for k, (name, row) in enumerate(intervals(fit, 0.9).iterrows()):
+        end = row["ci_ub"] if k % 2 else row["ci_lb"]
+        if not (row["note"] and end in (-1.0, 0.0, 1.0)):
+            rise = lowest_by_hand(d, str(name), end, method) - fit.criterion
+            assert rise == pytest.approx(chi2.ppf(0.9, 1), abs=1e-5), name
 
 
 def test_limits_where_the_rest_have_two_minima():
@@ -221,7 +221,7 @@ def test_units_of_y_and_x():
             assert again.loc[name, end] == pytest.approx(row[end] * units[name], abs=1e-7 * width)
 
 
-@pytest.mark.parametrize("model", ["slope", "crossed offset", "nested"])
+@pytest.mark.parametrize("model", ["slope", "nested"])
 def test_higher_levels_hold_lower_ones(model):
     _, statistics, _ = random_case(model, seed=77)
     fit = estimate(statistics, "ML")

@@ -9,7 +9,7 @@ from blupbayes.mme import layout
 from blupbayes.mme.criterion import evaluate
 from blupbayes.mme.projected import Projected
 from contract import close, level_blocks, split
-from random_models import KINDS
+from random_models import UNBALANCED
 from test_gaussian import case
 
 METHODS = ("ML", "REML")
@@ -22,7 +22,7 @@ def dense(kind, theta_of=lambda theta: theta, seed=41):
     return d, statistics, theta, d.family("Omega"), d.gamma(theta, 1.0, "Omega")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", UNBALANCED)
 def test_score_and_level_blocks(kind, storage):
     """Z'Pe; level blocks of Z'PZ by REML, of Z'V0^-1 Z by ML, whole matrix or not."""
     d, statistics, theta, family, gamma = dense(kind)

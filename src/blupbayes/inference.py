@@ -17,7 +17,7 @@ from blupbayes.frequentist.contrasts import independent, read_contrasts
 from blupbayes.frequentist.estimable import answerable, check_estimable
 from blupbayes.frequentist.influence import influence
 from blupbayes.frequentist.likelihood_ratio import anova as likelihood_ratios
-from blupbayes.frequentist.profiles import intervals, traces
+from blupbayes.frequentist.profiles import intervals, listed, traces
 from blupbayes.frequentist.random_terms import ranova
 from blupbayes.frequentist.standard_errors import AT_BOUNDARY, spread, varcorr, wald
 from blupbayes.mme.fit import Estimate, estimate
@@ -259,7 +259,7 @@ class Inference:
         self,
         method: str = "profile",
         ci_prob: float = 0.95,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         criterion: str = "ML",
         **bootstrap_options: Any,
@@ -273,7 +273,7 @@ class Inference:
             estimate +- z se, sds on the log scale and correlations on Fisher's z; "bootstrap": see bootstrap.
         ci_prob : float
             Level, in (0, 1).
-        parameters : sequence of str, optional
+        parameters : str or sequence of str, optional
             Names as in the index of the table (and theta[0], ... for profiles); None for all.
         criterion : {"ML", "REML"}
             What is profiled: the ML deviance (as lme4, for a fit by REML too), or the REML criterion, which has
@@ -325,7 +325,7 @@ class Inference:
             raise DataError(f"criterion={criterion!r} is not one of 'ML', 'REML'.")
         return self.estimate if self.estimate.method == criterion else estimate(self.statistics, criterion)
 
-    def _wald(self, ci_prob: float, parameters: Sequence[str] | None) -> pd.DataFrame:
+    def _wald(self, ci_prob: float, parameters: str | Sequence[str] | None) -> pd.DataFrame:
         z, found, fixed = (
             NormalDist().inv_cdf(0.5 + 0.5 * ci_prob),
             spread(self.estimate),
@@ -350,7 +350,7 @@ class Inference:
 
     def profile(
         self,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         criterion: str = "ML",
         zetas: Sequence[float] = ZETAS,
@@ -359,7 +359,7 @@ class Inference:
 
         Parameters
         ----------
-        parameters : sequence of str, optional
+        parameters : str or sequence of str, optional
             As in confint.
         criterion : {"ML", "REML"}
             As in confint.
@@ -440,11 +440,12 @@ def level(ci_prob: float) -> None:
         raise DataError(f"ci_prob={ci_prob!r} must lie between 0 and 1, as 0.95.")
 
 
-def chosen(table: pd.DataFrame, parameters: Sequence[str] | None) -> pd.DataFrame:
+def chosen(table: pd.DataFrame, parameters: str | Sequence[str] | None) -> pd.DataFrame:
     """The rows asked for."""
     if parameters is None:
         return table
-    missing = [name for name in parameters if name not in table.index]
+    asked = listed(parameters)
+    missing = [name for name in asked if name not in table.index]
     if missing:
         raise DataError(f"no parameter {missing[0]!r} in this fit (it has {', '.join(table.index)}).")
-    return table.loc[list(parameters)]
+    return table.loc[asked]

@@ -83,6 +83,8 @@ def kenward_roger(at: Evaluation) -> KenwardRoger:
     free = np.ones(len(found.gradient), dtype=bool)
     free[-1] = s.sigma is None
     W = inverse_on(found.expected / 2.0, free)
+    if r == 0:
+        return KenwardRoger(found, W, np.zeros((0, 0)))
     v, m = at.border.v[:, :r], len(at.theta)
     moved = moved_columns(found, v)
     N_moved = information_of(found, moved.reshape(len(v), m * r)).reshape(moved.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from numbers import Real
 from statistics import NormalDist
 
 import numpy as np
@@ -19,20 +20,27 @@ from blupbayes.frequentist.readings import Reading
 from blupbayes.frequentist.standard_errors import spread
 from blupbayes.mme.fit import Estimate
 
-__all__ = ["curves", "intervals", "traces"]
+__all__ = ["curves", "intervals", "listed", "traces"]
 
 NO_CORRELATION = "no correlation beside an sd of 0"
 ALIASED = "aliased: a combination of earlier columns"
 
 
-def curves(fit: Estimate, parameters: Sequence[str] | None) -> dict[str, BetaCurve | VarianceCurve | str]:
+def listed(parameters: str | Sequence[str]) -> list[str]:
+    """Names as a list; one name may be given as it is."""
+    return [parameters] if isinstance(parameters, str) else list(parameters)
+
+
+def curves(
+    fit: Estimate, parameters: str | Sequence[str] | None
+) -> dict[str, BetaCurve | VarianceCurve | str]:
     """The curve of each parameter, or why it has none.
 
     Parameters
     ----------
     fit : Estimate
         The optimum of the criterion that is profiled, ML or REML.
-    parameters : sequence of str, optional
+    parameters : str or sequence of str, optional
         Names as in tables, or theta[0]; None for all that the criterion has.
 
     Raises
@@ -42,7 +50,7 @@ def curves(fit: Estimate, parameters: Sequence[str] | None) -> dict[str, BetaCur
     """
     s, found = fit.statistics, spread(fit)
     known = parameter_names(s) + [f"theta[{i}]" for i in range(s.n_theta)]
-    asked = list(parameters) if parameters is not None else parameter_names(s)
+    asked = listed(parameters) if parameters is not None else parameter_names(s)
     if fit.method == "REML":
         beta = [name for name in asked if name.startswith("beta[")]
         if parameters is not None and beta:
@@ -82,7 +90,7 @@ def of_beta(fit: Estimate, at: object, j: int) -> BetaCurve | str:
     return BetaCurve(s, fit, j, float(np.sqrt(Linear(at, row).covariance[0, 0])))  # type: ignore[arg-type]
 
 
-def intervals(fit: Estimate, ci_prob: float, parameters: Sequence[str] | None = None) -> pd.DataFrame:
+def intervals(fit: Estimate, ci_prob: float, parameters: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Profile-likelihood intervals: the deviance has risen by the chi-square quantile at both limits.
 
     Returns
@@ -111,14 +119,26 @@ def row_of(curve: BetaCurve | VarianceCurve, ends: Sequence[Limit | None]) -> tu
     return curve.best.psi, float(low), float(high), note
 
 
-def traces(fit: Estimate, targets: Sequence[float], parameters: Sequence[str] | None = None) -> pd.DataFrame:
+def traces(
+    fit: Estimate, targets: Sequence[float], parameters: str | Sequence[str] | None = None
+) -> pd.DataFrame:
     """Profile traces: for each parameter zeta, its value, and every other parameter at its best there.
 
     Returns
     -------
     DataFrame
         parameter, zeta, value, deviance, then one column for each parameter.
+
+    Raises
+    ------
+    DataError
+        If a target is no finite number.
     """
+    wrong = [t for t in targets if not (isinstance(t, Real) and np.isfinite(t))]
+    if wrong:
+        raise DataError(
+            f"zetas: {wrong[0]!r} is no finite number; give signed square roots of the rise, as 1.96."
+        )
     rows = []
     for name, curve in curves(fit, parameters).items():
         if not isinstance(curve, str):
