@@ -29,6 +29,7 @@ LOW = 12.0  # modes so much lower do not narrow the spacing
 HALVINGS = 0.5 ** np.array([0, 1, 2, 4, 7])  # of a step, all tried at once
 TURNS = 1000  # orthogonal matrices that are tried
 MAX_POINTS = 400_000
+ON_A_LINE = 7  # points to either side that are evaluated at once in one dimension
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +93,12 @@ def curvature(f: LogDensity, v: Array) -> tuple[float, Array, Array]:
     return float(f0), (up - down) / (2.0 * STEP), H
 
 
-def gradient(f: LogDensity, v: Array) -> Array:
-    """df at v (d,) by central differences."""
-    E = STEP * np.eye(len(v))
-    values = f(v + np.vstack([E, -E]))
-    return np.asarray((values[: len(v)] - values[len(v) :]) / (2.0 * STEP))
+def stride(f: LogDensity, v: Array, step: Array) -> tuple[Array, Array]:
+    """f after shares HALVINGS of a step (d,) from v (d,), and df after the whole, all in one call."""
+    d, E = len(v), STEP * np.eye(len(v))
+    values = f(v + np.vstack([np.outer(HALVINGS, step), step + E, step - E]))
+    there, up, down = np.split(values, [len(HALVINGS), len(HALVINGS) + d])
+    return there, (up - down) / (2.0 * STEP)
 
 
 def climb(f: LogDensity, v: Array) -> tuple[Array, float]:
@@ -108,13 +110,13 @@ def climb(f: LogDensity, v: Array) -> tuple[Array, float]:
     for _ in range(60):
         step = C @ g
         step /= max(1.0, float(np.linalg.norm(step)))
-        there = f(here + np.outer(HALVINGS, step))
+        there, slope = stride(f, here, step)
         better = np.flatnonzero(there > f0)
         if not better.size or float(g @ C @ g) < ENOUGH:
             break
         step = HALVINGS[better[0]] * step
         here, f0, before = here + step, float(there[better[0]]), g
-        g = gradient(f, here)
+        g = slope if better[0] == 0 else stride(f, here, np.zeros_like(here))[1]
         C = learned(C, step, before - g)
     return here, f0
 
@@ -170,6 +172,18 @@ def turned(root: Array) -> Array:
     return np.asarray(root @ Q[best])
 
 
+def around_zero(d: int) -> Index:
+    """Neighbours (k, d) of the origin; on a line, where points cost less than waves, a row of them."""
+    steps = np.arange(1, ON_A_LINE + 1)[:, None] if d == 1 else np.eye(d, dtype=np.intp)
+    return np.vstack([steps, -steps])
+
+
+def beside(index: Index, neighbours: Index) -> set[tuple[int, ...]]:
+    """Some points (m, d) of a lattice and those beside them."""
+    around = np.concatenate([index[:, None], index[:, None] + neighbours], axis=1)
+    return {tuple(k) for k in around.reshape(-1, index.shape[1]).tolist()}
+
+
 def fill(
     evaluate: Callable[[Index, float], None],
     known: dict[tuple[int, ...], float],
@@ -199,9 +213,9 @@ def fill(
         If more than MAX_POINTS points would be needed.
     """
     d = len(axes)
-    neighbours = np.vstack([np.eye(d, dtype=np.intp), -np.eye(d, dtype=np.intp)])
+    neighbours = around_zero(d)
     first = np.round(np.linalg.solve(axes, (modes.at - modes.at[0]).T)).astype(np.intp).T
-    todo = {tuple(k) for k in first.tolist()}
+    todo = beside(first, neighbours)
     seen: set[tuple[int, ...]] = set()
     top = float(modes.values[0])
     while todo:
@@ -214,8 +228,7 @@ def fill(
                 f"The posterior of {d} variance parameters needs more than {MAX_POINTS} lattice points at this "
                 "accuracy. Ask for a larger rel_error, or draw with sample()."
             )
-        around = (np.array(inside, dtype=np.intp).reshape(-1, 1, d) + neighbours).reshape(-1, d)
-        todo = {tuple(k) for k in around.tolist()} - seen
+        todo = beside(np.array(inside, dtype=np.intp).reshape(-1, d), neighbours) - seen
     kept = sorted(k for k in seen if known[k] > top - drop)
     values = np.array([known[k] for k in kept])
     return Lattice(np.array(kept, dtype=np.intp), values, float(np.linalg.slogdet(axes)[1]), axes, drop)

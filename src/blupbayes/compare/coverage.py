@@ -6,7 +6,7 @@ Truths are group means beta_k + b_jk, fixed effects and sds; b is drawn anew for
     blup cond_sd   REML BLUP of the group mean +- z cond_sd: fixed effects and variances treated as known
     blup pev_sd    the same +- z pev_sd: variances treated as known
     wald           fixed effects +- z se; variances +- z se from Fisher's information, which a variance of 0 has too
-    profile        profile likelihood of the sds (ML deviance)
+    profile        profile likelihood of the sds of the groups (ML deviance)
     bootstrap      parametric bootstrap, percentiles
     posterior      equal-tailed intervals of the exact posterior
 """
@@ -289,9 +289,9 @@ def variances(fit: Estimate) -> tuple[Array, Array]:
 
 
 def profile(truth: Truth, statistics: Statistics) -> Limits:
-    """Profile likelihood of the sds."""
-    names = truth.sd_names
-    table = intervals(estimate(statistics, "ML"), truth.ci_prob, names)
+    """Profile likelihood of the groups' sds; that of sigma is left out, which would take as long again."""
+    names = [name for name in truth.sd_names if name != "sigma"]
+    table = intervals(estimate(statistics, "ML"), truth.ci_prob, names).reindex(truth.sd_names)
     found = tuple(table[c].to_numpy(dtype=float) for c in ("estimate", "ci_lb", "ci_ub"))
     return limits(truth, sd=found)  # type: ignore[arg-type]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from blupbayes.compare.dense import Dense
+from blupbayes.mme.linalg import triangular_solve
 
 __all__ = [
     "BetaDensity", "by_variance", "flat", "given", "log_density", "predict", "score", "sigma_score", "with_prior",
@@ -104,7 +104,7 @@ def sigma_score(at: Dense) -> float:
 
 def by_variance(at: Dense) -> tuple[tuple[Array, Array], ...]:
     """The two terms of -2 dl/d(T T') per grouping factor (q, q): Z'PZ and Z'Pe e'PZ, summed over the levels."""
-    Z = solve_triangular(at.C, at.data.spread(at.data.columns), lower=True)
+    Z = triangular_solve(at.C, at.data.spread(at.data.columns))
     orthonormal = np.linalg.qr(at.white[0])[0]
     Z = Z - orthonormal @ (orthonormal.T @ Z)
     pairs = zip(at.by_level(Z.T), at.by_level(Z.T @ at.gls[2]), strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import blas
 
 __all__ = ["estimable", "independent_columns", "least_squares"]
 
@@ -59,7 +59,7 @@ def least_squares(X: Array, y: Array, root_weights: Array | None) -> tuple[Index
     Q, R = np.linalg.qr(Xk)
 
     def regress(target: Array) -> Array:
-        return np.asarray(solve_triangular(R, Q.T @ target)) if len(kept) else np.zeros(0)
+        return np.asarray(blas.dtrsm(1.0, R, (Q.T @ target)[:, None]))[:, 0] if len(kept) else np.zeros(0)
 
     beta, shift = np.zeros(len(kept)), 0.0
     ones = regress(w)

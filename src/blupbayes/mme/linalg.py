@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 from blupbayes.errors import DataError
 from blupbayes.mme.layout import Span
@@ -68,7 +68,8 @@ def triangular_solve(L: Array, x: Array, *, transposed: bool = False) -> Array:
     """L^-1 x, or L'^-1 x, for x (t, m) and L as factored gives it."""
     if not len(L):
         return x
-    return np.asarray(lapack.dtrtrs(L, x, lower=1, trans=int(transposed))[0])
+    # LAPACK's trtrs does the same, but wakes all threads even for a handful of numbers.
+    return np.asarray(blas.dtrsm(1.0, L, x, lower=1, trans_a=int(transposed)))
 
 
 def symmetric_inverse(M: Array) -> Array:
