@@ -105,7 +105,7 @@ class Curve:
         total, height = kernel((at - self.nodes[:, None]) / self.band[:, None])
         return self.weights @ total, self.weights @ (height / self.band[:, None])
 
-    def inside(self, values: Array) -> tuple[Array, Array]:
+    def inside(self, values: Array) -> tuple[NDArray[np.bool_], Array]:
         """Which values (n,) lie in the open range of the quantity, and values that do."""
         low, high = self.link.ends
         within = (values > low) & (values < high)

@@ -63,7 +63,7 @@ def prior_posterior(
         axes = axes[:n]
         for ax, row in zip(axes, rows.itertuples(), strict=True):
             draw(ax, curves[curves["prior"] == row.prior], row, estimate)
-            ax.set_title(drawn(row.prior, 40 if columns < 3 else 24))
+            ax.set_title(drawn(str(row.prior), 40 if columns < 3 else 24))
         for ax in axes[max(0, n - columns) :]:
             ax.set_xlabel(f"sd({drawn(group, 20)}, {drawn(term, 14)})")
             ax.tick_params(labelbottom=True)
@@ -99,11 +99,12 @@ def entries() -> tuple[list[Any], list[str]]:
 
 def alt(rows: pd.DataFrame, group: str, term: str) -> str:
     """Two sentences: the median under every prior, and which posterior reaches furthest."""
-    told = [f"{short(row.estimate)} under {brief(row.prior, 60)}" for row in rows.itertuples()]
-    far = rows.loc[rows["ci_ub"].idxmax()]
+    names, medians = rows["prior"].astype(str), rows["estimate"].astype(float)
+    told = [f"{short(x)} under {brief(name, 60)}" for name, x in zip(names, medians, strict=True)]
+    k = int(np.argmax(rows["ci_ub"]))
     return (
         f"The posterior median of sd({group}, {term}) is {joined(told)}. The interval that reaches furthest, to "
-        f"{short(far['ci_ub'])}, is that under {brief(far['prior'], 60)}."
+        f"{short(rows['ci_ub'].iloc[k])}, is that under {brief(names.iloc[k], 60)}."
     )
 
 
