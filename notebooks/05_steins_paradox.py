@@ -44,7 +44,7 @@ import blupbayes as bb
 players = bb.load_dataset("baseball")
 players["average"] = players["hits"] / players["at_bats"]
 truth = players["rest_of_season"].to_numpy()  # seen in autumn only
-players[["player", "hits", "average", "rest_of_season"]].round(3)
+players[["player", "hits", "average"]].set_index("player").round(3).T
 
 # %% [markdown]
 # 45 at-bats are few. How far is an average off by luck alone? Each player's hits are like 45 tosses of a coin that
@@ -116,16 +116,11 @@ fig, ax = plt.subplots(figsize=(6.5, 4.6), layout="constrained")
 for line in np.column_stack([raw, js, truth])[:, :, None]:
     ax.plot([0, 1, 2], line, "-", color="#595959", linewidth=0.9)
 ax.plot(0 * raw, raw, "o", color="#595959", mfc="white")
-ax.plot(0 * raw + 1, js, "s", color="#0072B2", markersize=5)
+ax.plot(0 * raw + 1, js, "s", color="#0072B2", markersize=5, mec="white")
 ax.plot(0 * raw + 2, truth, "D", color="#000000", markersize=4)
-for i, side, x in (
-    (0, "right", -0.05),
-    (16, "right", -0.05),
-    (17, "right", -0.05),
-    (0, "left", 2.05),
-    (16, "left", 2.05),
-):
-    ax.text(x, (raw if x < 0 else truth)[i], players["player"][i], ha=side, va="center")
+for player, i in (("Clemente", 0), ("Munson", 16), ("Alvis", 17)):
+    ax.text(-0.05, raw[i], player, ha="right", va="center")
+    ax.text(2.05, truth[i], player, ha="left", va="center")
 ax.set_xticks([0, 1, 2], ["spring: 45 at-bats", "James-Stein", "rest of the season"])
 ax.set(xlim=(-0.45, 2.45), ylabel="batting average")
 bb.figure(
@@ -140,6 +135,11 @@ bb.figure(
 # %% [markdown]
 # The left fan is far too wide: spring told tales. Squeezing it to a fifth was a bit too much, but far better than
 # believing it.
+
+# %%
+players.assign(james_stein=js)[["player", "average", "james_stein", "rest_of_season"]].set_index(
+    "player"
+).round(3).T
 
 # %%
 print(f"nearer to the truth: {better.sum()} of 18; not for {', '.join(players['player'][~better])}")
@@ -207,10 +207,8 @@ for name, copy in copies.items():
 
 # %%
 others = raw[1:]
-print(
-    "c without Clemente:",
-    round(1 - (17 - 3) * others.mean() * (1 - others.mean()) / 45 / np.sum((others - others.mean()) ** 2), 3),
-)
+luck = others.mean() * (1 - others.mean()) / 45
+print(f"c without Clemente: {1 - (17 - 3) * luck / np.sum((others - others.mean()) ** 2):.3f}")
 
 # %% [markdown]
 # ### Answer 2

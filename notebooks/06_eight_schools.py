@@ -85,7 +85,7 @@ print(f"pooled {pooled:.2f}, se {se_pooled:.2f}; Q = {Q:.2f} on 7 degrees of fre
 # %%
 model = bb.MixedModel("y ~ 1 + (1 | school)", schools, weights=w, sigma=1)
 reml = model.fit("REML")
-reml
+reml.variances
 
 # %% [markdown]
 # The estimate of $\tau$ is 0. Plugged in, every school gets 7.69, with an error of 4.07, that of the pooled mean. A
