@@ -51,9 +51,8 @@ eight, three = model_of(schools), model_of(schools.head(3))
 schools.set_index("school").T
 
 # %% [markdown]
-# What do two of the priors say before any data? They are stated for the variance; here they are on the scale that we
-# think in, points of the test. $x = \log_{10} \tau$, and the curve tells how much of the prior lies near each order of
-# magnitude.
+# What do three of the priors say before any data? Two are stated for the variance; here all are on the scale that we
+# think in, points of the test. The curve tells which share of the prior lies in each order of magnitude, a decade.
 
 # %%
 decades = np.linspace(-4, 4, 801)
@@ -67,19 +66,19 @@ fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 for (name, height), style in zip(curves.items(), ((0, (5, 1)), "-.", "-"), strict=True):
     ax.plot(decades, height * np.log(10), color="#000000", linestyle=style, label=name)
 ax.set_xticks([-4, -2, 0, 1, 2, 4], ["0.0001", "0.01", "1", "10", "100", "10 000"])
-ax.set(xlabel="τ (points, log scale)", ylabel="prior per decade", ylim=(0, None))
-ax.legend(frameon=False)
+ax.set(xlabel="τ (points, log scale)", ylabel="prior share per decade", yscale="log", ylim=(1e-4, 3))
+ax.legend(frameon=False, loc="upper left")
 bb.figure(
     fig,
-    alt="Prior density per decade of tau. IG(1, 1) has nearly all its mass between 0.5 and 10 points, half-Cauchy(25) "
-    "between 1 and 1000, and IG(.001, .001) is spread so thinly over all decades above 0.01 that one hardly sees it.",
-    caption="Three priors of an sd on the log scale. Whole densities; no intervals are drawn.",
+    alt="Prior shares per decade of tau on log scales. IG(1, 1) has a narrow peak at 1 point, half-Cauchy(25) a wide "
+    "one at 25, and IG(.001, .001) is a level line near 0.005 from 0.1 points upwards.",
+    caption="Three priors of an sd, both axes on log scales. Whole densities; no intervals are drawn.",
 )
 
 # %% [markdown]
 # - IG(1, 1) has a strong opinion: schools differ by 1 or 2 points.
-# - IG(.001, .001) has almost no mass anywhere near. It is nearly flat on $\log \tau$, so every decade gets the same:
-#   .1 to 1 as much as 10 to 100. The data must choose among decades, and no data can rule out a tiny $\tau$.
+# - IG(.001, .001) is level: half a percent for every decade, .1 to 1 as much as 10 to 100, and almost everything is
+#   far beyond the picture. The data must choose among decades, and no data can rule out a tiny $\tau$.
 # - The half-Cauchy says: up to a few tens, more if the data insist.
 #
 # ## Eight schools
@@ -132,13 +131,11 @@ for upper in (50, 100, 1000, 10_000):
 # The prior is on $\tau$, the question was about school A:
 
 # %%
-sens3.table()
-
-# %%
-print(sens3.verdict())
+sens3
 
 # %% [markdown]
-# School A is at 21 or at 11, by prior alone. The data are the same three numbers.
+# School A is at 21 or at 11, by prior alone. The data are the same three numbers. (The last line is a caution: a tail
+# of $\tau^{-2}$ has no mean, so that the numbers of that row are rough. Its interval is not.)
 #
 # **So:** no prior for an sd says nothing. With many groups, many say little. With few groups, say what you know: which
 # order of magnitude is possible in these units? A half-Cauchy or half-normal with that scale writes it down where all

@@ -43,7 +43,7 @@ sleep = bb.load_dataset("sleepstudy")
 model = bb.MixedModel("Reaction ~ Days + (Days | Subject)", sleep)
 reml = model.fit("REML")
 print(reml.variances)
-reml.summary().round(3)
+reml.summary()[["estimate", "se"]].round(3)
 
 # %% [markdown]
 # The average driver starts at 251 ms and loses 10.5 ms a day. Drivers differ: by 24.7 ms in where they start, by 5.9 ms
@@ -67,7 +67,7 @@ for ax, subject in zip(axes.ravel(), some, strict=True):
         a, slope = lines[name].loc[subject, ["Intercept", "Days"]]
         ax.plot([0, 9], [a, a + 9 * slope], color=colour, linestyle=style, label=name)
     ax.set_title(subject, fontsize=10)
-axes[2, 1].set_xlabel("days of short sleep")
+axes[2, 1].set(xlabel="days of short sleep", xticks=[0, 3, 6, 9])
 axes[1, 0].set_ylabel("reaction time (ms)")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
 bb.figure(

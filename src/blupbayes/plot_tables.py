@@ -160,7 +160,7 @@ def sd_curves(exact: Any, group: str, term: str, high: float | None = None) -> p
     """Posterior and prior density of one sd from 0 to high (its 99 % quantile): kind, value, density."""
     name = f"sd_{group}[{term}]"
     end = float(exact.quantile(name, 0.99)) if high is None else high
-    grid = np.linspace(0.0, end, 301)[1:]
+    grid = np.linspace(0.0, end, 601)[1:]
     full = exact.density(name, grid).assign(kind="posterior")
     prior = sd_prior(exact, group, term)
     if prior is None:
