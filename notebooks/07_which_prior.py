@@ -134,8 +134,9 @@ for upper in (50, 100, 1000, 10_000):
 sens3
 
 # %% [markdown]
-# School A is at 21 or at 11, by prior alone. The data are the same three numbers. (The last line is a caution: a tail
-# of $\tau^{-2}$ has no mean, so that the numbers of that row are rough. Its interval is not.)
+# School A is at 21 or at 11, by prior alone. The data are the same three numbers. (The last line is the package's own
+# caution: with a tail of $\tau^{-2}$ the sd has no mean to speak of. The table shows its median and interval, which
+# exist.)
 #
 # **So:** no prior for an sd says nothing. With many groups, many say little. With few groups, say what you know: which
 # order of magnitude is possible in these units? A half-Cauchy or half-normal with that scale writes it down where all
