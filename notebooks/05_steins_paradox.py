@@ -29,8 +29,8 @@
 #
 # The obvious answer is .400. It uses his data, all of them, and nobody else's. In 1956 Charles Stein showed that for
 # three or more people at once the obvious answer can always be beaten (four or more, if their common mean has to be
-# estimated). Clemente's guess gets better if Alvis's hits are used. Statisticians did not believe it. Efron and Morris
-# put it to a test that a sports page can settle.
+# estimated). Clemente's guess gets better if Alvis's hits are used. Many statisticians did not believe it. Efron and
+# Morris put it to a test that a sports page can settle.
 
 # %% [markdown]
 # ## Look
@@ -44,7 +44,7 @@ import blupbayes as bb
 players = bb.load_dataset("baseball")
 players["average"] = players["hits"] / players["at_bats"]
 truth = players["rest_of_season"].to_numpy()  # seen in autumn only
-players[["player", "hits", "average"]].set_index("player").round(3).T
+players[["player", "hits", "average"]].round(3)
 
 # %% [markdown]
 # 45 at-bats are few. How far is an average off by luck alone? Each player's hits are like 45 tosses of a coin that
@@ -137,9 +137,8 @@ bb.figure(
 # believing it.
 
 # %%
-players.assign(james_stein=js)[["player", "average", "james_stein", "rest_of_season"]].set_index(
-    "player"
-).round(3).T
+seen = players.assign(james_stein=js, better=better)
+seen[["player", "average", "james_stein", "rest_of_season", "better"]].round(3)
 
 # %%
 print(f"nearer to the truth: {better.sum()} of 18; not for {', '.join(players['player'][~better])}")

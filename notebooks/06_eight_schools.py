@@ -223,7 +223,7 @@ print(f"a ninth school: {mu_mean:.1f}, sd {np.sqrt(mu_sd**2 + tau_mean**2 + tau_
 # %% [markdown]
 # ### Answer 3
 #
-# REML jumps from 0 to 7.7, and A from 7.7 to 18.8. The posterior moves, too, but it was never at zero: an estimate can
+# REML jumps from 0 to 7.7, and A from 7.7 to 18.5. The posterior moves, too, but it was never at zero: an estimate can
 # jump off the boundary, a distribution flows.
 
 # %%
