@@ -88,8 +88,8 @@ reml = model.fit("REML")
 reml.variances
 
 # %% [markdown]
-# The estimate of $\tau$ is 0. Plugged in, every school gets 7.69, with an error of 4.07, that of the pooled mean. A
-# claim that is made as if $\tau = 0$ were *known*.
+# The estimate of $\tau$ is 0. Plugged in, every school gets 7.69, with an error of 4.07, that of the pooled mean. This
+# is claimed as if $\tau = 0$ were *known*.
 #
 # ## The second reading: average over what is not known
 #

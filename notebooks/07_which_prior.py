@@ -134,9 +134,10 @@ for upper in (50, 100, 1000, 10_000):
 sens3
 
 # %% [markdown]
-# School A is at 21 or at 11, by prior alone. The data are the same three numbers. (The last line is the package's own
-# caution: with a tail of $\tau^{-2}$ the sd has no mean to speak of. The table shows its median and interval, which
-# exist.)
+# School A is at 21 or at 11, by prior alone. The data are the same three numbers. Two remarks on the package's words:
+# "same" says that the *schools* move by less than half a posterior sd from where the default prior has them. The
+# interval of $\tau$ may still be absurd, and the first line says that, too: not robust. And the last line is a caution:
+# with a tail of $\tau^{-2}$ the sd has no mean to speak of; the table shows its median and interval, which exist.
 #
 # **So:** no prior for an sd says nothing. With many groups, many say little. With few groups, say what you know: which
 # order of magnitude is possible in these units? A half-Cauchy or half-normal with that scale writes it down where all

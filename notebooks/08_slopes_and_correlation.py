@@ -90,7 +90,7 @@ posterior = model.integrate()
 bb.compare(reml, posterior).plot_shrinkage()
 
 # %% [markdown]
-# - **The arrows do not point at the cross.** All of them slide along one direction, from upper left to lower right or
+# - **The arrows do not point at the cross.** Nearly all slide along one direction, from upper left to lower right or
 #   back.
 # - **Some go away from the centre in one coordinate.** Subject 337 has a steep slope, 19.03 against an average of
 #   10.47. After shrinkage it is 19.10: *steeper*.
