@@ -12,7 +12,9 @@ class Lessons(BuildHookInterface):
     """Adds scripts and executed notebooks; the tools beside them stay in the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Name each file, and where it goes."""
+        """Name each file, and where it goes; an editable install reads them where they are."""
+        if version == "editable":
+            return
         for file in sorted((Path(self.root) / "notebooks").glob("[0-9]*")):
             if file.suffix in {".py", ".ipynb"}:
                 build_data["force_include"][str(file)] = f"blupbayes/lessons/{file.name}"

@@ -45,7 +45,9 @@ means.round(2).to_frame("mean travel time (ns)").T
 
 # %%
 fig, ax = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
-ax.plot(rail["travel"], rail["Rail"].astype(str), "o", color="#595959", mfc="none")
+ordered = rail.sort_values("Rail")
+ax.plot(ordered["travel"], ordered["Rail"].astype(str), "o", color="#595959", mfc="none")
+ax.spines[["top", "right"]].set_visible(False)
 ax.axvline(rail["travel"].mean(), color="#0072B2", linestyle="--")
 ax.set(xlabel="travel time (ns)", ylabel="rail")
 bb.figure(

@@ -50,7 +50,7 @@ print(reml.variances)
 reml.summary()[["estimate", "se"]].round(2)
 
 # %% [markdown]
-# Two standard deviations tell the story. Batches differ by 42 g; two measurements of the *same* batch by 49.5 g. So a part
+# Two standard deviations tell the story: 42 g between batches, 49.5 g between measurements of the *same* batch. So a part
 # of what makes E look good is the luck of five measurements. And of six batches, the best-looking one has had luck more
 # often than not.
 #
@@ -108,6 +108,23 @@ bb.compare(rails.fit("REML"), rails.integrate()).plot_shrinkage()
 both.plot_pooling_path()
 
 # %% [markdown]
+# ## Two spreads of one guess
+#
+# How sure are we of $b_E$? A BLUP has two answers, and programs show one without saying which. `cond_sd` takes the mean of all as known;
+# then $b_j$ has variance $(1 - \lambda)\,\sigma_b^2$. `pev_sd` is the root of $\mathrm{Var}(\hat b - b)$, the prediction error: it counts that the mean of all
+# was estimated from six batches, too.
+
+# %%
+print("by hand:", round(((1 - weight) * sd_b**2) ** 0.5, 2))
+reml.ranef().set_index("level")[["estimate", "cond_sd", "pev_sd"]].round(2).T
+
+# %% [markdown]
+# For the mean of a batch, $\beta + b_j$, part of the error cancels: what $\beta$ has too much, $b_j$ has too little. Report this row:
+
+# %%
+reml.group_means().set_index("level")[["estimate", "pev_sd"]].round(2).T
+
+# %% [markdown]
 # ## More measurements, less shrinkage
 
 # %%
@@ -120,6 +137,7 @@ for name, ratio, own, style in (("Rail", 615.31 / 16.167, 3, "-"), ("Dyestuff", 
     ax.annotate(
         f"{name}, n = {own}: {curve[own - 1]:.3f}", (own, curve[own - 1]), (own + 1, curve[own - 1] - 0.08)
     )
+ax.spines[["top", "right"]].set_visible(False)
 ax.set(xlabel="measurements of a group, n", ylabel="weight", ylim=(0, 1.02))
 bb.figure(
     fig,
@@ -133,12 +151,8 @@ bb.figure(
 # With a pocket calculator: $3 \cdot 615.31 / (3 \cdot 615.31 + 16.17)$, and the same for Dyestuff with 5, 1764.05 and 2451.25.
 
 # %%
-print(
-    "Rail",
-    rails.fit().weights()["estimate"][0].round(4),
-    "  Dyestuff",
-    reml.weights()["estimate"][0].round(4),
-)
+own = rails.fit().weights()["estimate"][0], reml.weights()["estimate"][0]
+print(f"Rail {own[0]:.4f}   Dyestuff {own[1]:.4f}")
 
 # %% [markdown]
 # ## Exercises
@@ -164,7 +178,7 @@ print(round(9 * sd_e**2 / sd_b**2, 1), " weight with 13:", round(13 * sd_b**2 / 
 # ### Answer 2
 #
 # E now speaks with one voice, 1635, and with weight .42 instead of .78. Its BLUP falls from 1584 to 1571, although what is left of E
-# looks better than before: the more surprising a mean and the less behind it, the less it is believed. The others hardly move.
+# looks better than before: the less there is behind a mean, the less of it is believed. The others hardly move.
 
 # %%
 of_e = dyestuff.query("Batch == 'E'")["Yield"]
@@ -188,14 +202,7 @@ print(ml.weights()["estimate"][0].round(3), ml.group_means()["estimate"].round(1
 # guesses about them. Never estimate $\sigma_b$ from BLUPs.
 
 # %%
-print(
-    "sd of the BLUPs",
-    blup.std().round(1),
-    "  sd of the raw means",
-    raw.std().round(1),
-    "  REML",
-    round(sd_b, 1),
-)
+print(f"sd of the BLUPs {blup.std():.1f}, of the raw means {raw.std():.1f}, REML {sd_b:.1f}")
 
 # %% [markdown]
 # ## What would change this conclusion
@@ -224,6 +231,7 @@ EXPECTED = {
     "ML sd of batches": (37.26, 0.005),
     "BLUP of E": (1584.2, 0.05),
     "BLUP of F": (1482.5, 0.05),
+    "cond_sd": (19.6, 0.05),
 }
 
 # %% [markdown]
@@ -246,6 +254,7 @@ FOUND = {
     "ML sd of batches": ml.variances.sd("Batch").iloc[0],
     "BLUP of E": blup["E"],
     "BLUP of F": blup["F"],
+    "cond_sd": reml.ranef()["cond_sd"][0],
 }
 for name, (value, tolerance) in EXPECTED.items():
     assert abs(FOUND[name] - value) <= tolerance, name

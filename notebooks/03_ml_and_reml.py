@@ -11,7 +11,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 3. ML, REML and why 5 is not 6
 #
 # **Question.** Two estimates of the same variance, 512 and 615: which one, and why do they differ?
@@ -105,7 +104,8 @@ for name, d, colour, style, marker in (("ML", 6, "#D55E00", ":", "^"), ("REML", 
     ax.plot(sds, rise, style, color=colour, label=f"{name}, d = {d}", linewidth=2)
     ax.plot(sds[rise.argmin()], 0, marker, color=colour, clip_on=False)
 ax.axhline(3.84, color="#595959", linewidth=0.8)
-ax.annotate("3.84: the 95 % point of chi-square", (55, 4), color="#595959")
+ax.annotate("3.84: the 95 % point of chi-square", (27, 4), color="#595959")
+ax.spines[["top", "right"]].set_visible(False)
 ax.set(xlabel="sd of batches (g)", ylabel="-2 log likelihood, above its lowest", ylim=(0, 8))
 ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(0.8, 1))
 bb.figure(

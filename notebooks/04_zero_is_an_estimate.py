@@ -11,7 +11,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 4. Zero is an estimate
 #
 # **Question.** The program says that the variance of the batches is 0. Are the batches equal?
@@ -29,6 +28,8 @@
 # box is no error: it is what you have to know about this fit.
 
 # %%
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 from scipy.stats import f
@@ -66,7 +67,7 @@ print(f"MSB {msb:.3f}   MSW {msw:.3f}   ANOVA estimate of the variance {anova:.3
 # such thing, so the likelihood takes the nearest value there is, and that is 0. Nothing has failed:
 
 # %%
-print(reml.certificate)
+print(fill(str(reml.certificate), 90))
 
 # %% [markdown]
 # ## What zero does
@@ -117,7 +118,7 @@ both.plot_densities()
 # the error of the common mean, the solid ones everything. A batch mean has a posterior sd of 1.1 to 1.2, not .68.
 
 # %%
-print(both.verdict())
+print(fill(both.verdict(), 90))
 
 # %% [markdown]
 # ## A prior that looks harmless

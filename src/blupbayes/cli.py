@@ -180,7 +180,8 @@ def run_datasets(args: argparse.Namespace) -> None:
 def run_lesson(args: argparse.Namespace) -> None:
     """Copy one lesson, or list all."""
     if args.name is None:
-        print(list_lessons()[["number", "name", "question"]].to_string(index=False, justify="left"))
+        for row in list_lessons().itertuples():
+            print(f"{row.number:2}  {row.name}\n    {row.title}. {row.question}")
         return
     print(f"{lesson(args.name, args.output, args.force)}: open it with Jupyter, or an editor for notebooks")
 

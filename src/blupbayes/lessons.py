@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from blupbayes.datasets.load import registry
 from blupbayes.errors import LessonError
 
 __all__ = ["lesson", "list_lessons"]
@@ -100,11 +101,14 @@ def row(script: Path) -> dict[str, object]:
     text = re.sub(r"^# ?", "", head, flags=re.M)
     title = re.search(r"^#\s+(?:\d+\.\s+)?(.+)$", text, re.M)
     number, _, slug = script.stem.partition("_")
-    told = {
-        "title": title[1].strip() if title else slug,
-        **{key: paragraph(text, key) for key in COLUMNS[3:]},
-    }
-    return {"number": int(number), "name": slug, **told}
+    told = {"title": title[1].strip() if title else slug, "question": paragraph(text, "question")}
+    return {"number": int(number), "name": slug, **told, "data": data_sets(paragraph(text, "data"))}
+
+
+def data_sets(told: str) -> str:
+    """The data sets that a paragraph on data names; all of it where there is none."""
+    known = [word for word in re.findall(r"\w+", told) if word in registry()]
+    return ", ".join(dict.fromkeys(known)) or told
 
 
 def paragraph(text: str, key: str) -> str:

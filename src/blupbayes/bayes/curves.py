@@ -23,9 +23,9 @@ REACH = 9.0  # sds beyond a Gaussian's mean, or bands beyond the outermost node:
 
 
 class Link(Protocol):
-    """A quantity as a point on the line where its density is a bell; ``ends`` are those of its range."""
+    """A quantity as a point on the line where its density is a bell."""
 
-    ends: ClassVar[tuple[float, float]]
+    ends: ClassVar[tuple[float, float]]  # between which the quantity lies
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """The point, and how fast it moves with the value."""
@@ -105,25 +105,25 @@ class Curve:
         total, height = kernel((at - self.nodes[:, None]) / self.band[:, None])
         return self.weights @ total, self.weights @ (height / self.band[:, None])
 
-    def inside(self, values: Array) -> tuple[NDArray[np.bool_], Array]:
-        """Which values (n,) lie in the open range of the quantity, and values that do."""
-        low, high = self.link.ends
-        within = (values > low) & (values < high)
-        return within, np.where(within, values, self.link.value(self.nodes[:1]))
-
     def cdf(self, values: Array) -> Array:
         """P(x <= value) (n,)."""
-        within, at = self.inside(values)
-        total = np.clip(self.on_line(self.link.line(at)[0])[0], 0.0, 1.0)
-        return np.where(within, total, np.where(np.isnan(values), np.nan, values > self.link.ends[0]))
+        inside = self.inside(values)
+        found = (values >= self.link.ends[1]).astype(float)
+        found[inside] = np.clip(self.on_line(self.link.line(values[inside])[0])[0], 0.0, 1.0)
+        return found
 
     def pdf(self, values: Array) -> Array:
-        """Density (n,): 0 outside the range of the quantity, NaN on its very ends, where the lattice has no digits."""
-        within, at = self.inside(values)
-        line, slope = self.link.line(at)
-        height = np.maximum(self.on_line(line)[1] * slope, 0.0)
+        """Density (n,): 0 outside the ends, and nan at an end, where the line does not reach."""
+        inside = self.inside(values)
+        found = np.where(np.isin(values, self.link.ends), np.nan, 0.0)
+        line, slope = self.link.line(values[inside])
+        found[inside] = np.maximum(self.on_line(line)[1] * slope, 0.0)
+        return found
+
+    def inside(self, values: Array) -> NDArray[np.bool_]:
+        """Which values (n,) have a point on the line."""
         low, high = self.link.ends
-        return np.where(within, height, np.where((values < low) | (values > high), 0.0, np.nan))
+        return np.asarray((values > low) & (values < high))
 
     def quantiles(self, probs: Sequence[float], tolerance: float) -> Array:
         """Values (len(probs),), missed by at most tolerance sds on the line."""
