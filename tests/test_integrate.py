@@ -199,6 +199,19 @@ def test_densities_distribution_functions_and_quantiles_are_of_one_piece(name):
         assert at[2] == pytest.approx(post.summary().loc[name, "median"], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", NAMES[1:4])
+def test_beyond_the_ends_of_a_range_there_is_no_probability(name):
+    # [-1, 1] for a correlation, [0, inf) for sds: a grid that starts at the end is what people draw
+    post = case("sleepstudy-slope_correlated", 1e-3)
+    low = -1.0 if name.startswith("corr") else 0.0
+    assert post.cdf(name, [low - 1, low]).tolist() == [0.0, 0.0]
+    density = post.density(name, [low - 1, low, post.quantile(name, 0.5)])["density"]
+    assert density[0] == 0.0 and np.isnan(density[1]) and density[2] > 0
+    if name.startswith("corr"):
+        assert post.cdf(name, [1.0, 2.0]).tolist() == [1.0, 1.0]
+        assert post.density(name, 2.0)["density"].tolist() == [0.0]
+
+
 def test_a_quantity_that_is_not_there_is_named():
     with pytest.raises(DataError, match="Did you mean 'sd_Rail"):
         rail().cdf("sd_Rail", 1.0)

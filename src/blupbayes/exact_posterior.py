@@ -198,7 +198,7 @@ class ExactPosterior(PosteriorHooks):
         Returns
         -------
         DataFrame
-            value and density, in one over the unit of the quantity.
+            value and density, in one over the unit of the quantity; nan at an end of its range (an sd of 0).
         """
         found = quantity(self.integral, self.design, name)
         if values is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ REACH = 9.0  # sds beyond a Gaussian's mean, or bands beyond the outermost node:
 class Link(Protocol):
     """A quantity as a point on the line where its density is a bell."""
 
+    ends: ClassVar[tuple[float, float]]  # between which the quantity lies
+
     def line(self, value: Array) -> tuple[Array, Array]:
         """The point, and how fast it moves with the value."""
 
@@ -35,6 +37,8 @@ class Link(Protocol):
 @dataclass(frozen=True)
 class Log:
     """Of a positive quantity."""
+
+    ends: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """log x."""
@@ -50,6 +54,7 @@ class Stretched:
     """Of an sd that may be next to 0: log x = centre + y - exp(-y), as in coordinates.py."""
 
     centre: float
+    ends: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """y."""
@@ -64,6 +69,8 @@ class Stretched:
 @dataclass(frozen=True)
 class Artanh:
     """Of a correlation."""
+
+    ends: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """artanh x."""
@@ -100,12 +107,23 @@ class Curve:
 
     def cdf(self, values: Array) -> Array:
         """P(x <= value) (n,)."""
-        return np.clip(self.on_line(self.link.line(values)[0])[0], 0.0, 1.0)
+        inside = self.inside(values)
+        found = (values >= self.link.ends[1]).astype(float)
+        found[inside] = np.clip(self.on_line(self.link.line(values[inside])[0])[0], 0.0, 1.0)
+        return found
 
     def pdf(self, values: Array) -> Array:
-        """Density (n,)."""
-        line, slope = self.link.line(values)
-        return np.maximum(self.on_line(line)[1] * slope, 0.0)
+        """Density (n,): 0 outside the ends, and nan at an end, where the line does not reach."""
+        inside = self.inside(values)
+        found = np.where(np.isin(values, self.link.ends), np.nan, 0.0)
+        line, slope = self.link.line(values[inside])
+        found[inside] = np.maximum(self.on_line(line)[1] * slope, 0.0)
+        return found
+
+    def inside(self, values: Array) -> NDArray[np.bool_]:
+        """Which values (n,) have a point on the line."""
+        low, high = self.link.ends
+        return np.asarray((values > low) & (values < high))
 
     def quantiles(self, probs: Sequence[float], tolerance: float) -> Array:
         """Values (len(probs),), missed by at most tolerance sds on the line."""

@@ -93,7 +93,7 @@ class FigureResult:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         png = b64encode(self._repr_png_()).decode("ascii")
         shown = (
-            f'<figure><img alt="{escape(self.alt)}" src="data:image/png;base64,{png}" '
+            f'<figure style="margin: 1em 0"><img alt="{escape(self.alt)}" src="data:image/png;base64,{png}" '
             f'style="max-width: 100%"/><figcaption>{escape(self.caption)}</figcaption></figure>'
         )
         return {"text/html": shown, "image/png": png, "text/plain": repr(self)}
