@@ -24,6 +24,8 @@
 # **Time.** 40 minutes in class; the cells run in seconds.
 
 # %%
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -180,7 +182,7 @@ ranks.sort_values("REML", ascending=False).head(5).round(2)
 # allow.
 
 # %%
-print(bb.compare(reml, posterior).verdict().replace("; ", ";\n"))
+print(textwrap.fill(bb.compare(reml, posterior).verdict(), 100))
 
 # %%
 bb.compare(reml, posterior).plot_variances()

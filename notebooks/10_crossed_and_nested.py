@@ -24,6 +24,8 @@
 # **Time.** 45 minutes in class; the cells run in seconds.
 
 # %%
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -171,7 +173,7 @@ strengths.plot_variances()
 # either.
 
 # %%
-print(strengths.verdict().replace("; ", ";\n"))
+print(textwrap.fill(strengths.verdict(), 100))
 
 # %% [markdown]
 # ## The trap: `(1 | cask)`

@@ -61,8 +61,8 @@ reml, flat = model.fit("REML"), bb.Prior(sd="flat", residual="flat")
 print(reml.variances)
 
 # %% [markdown]
-# This is one of the unlucky data sets (about one in five at this ICC): REML says that the groups do not
-# differ at all, though they do. What do the intervals make of it?
+# The package says it itself: this is one of the unlucky data sets (about one in five at this ICC). REML
+# says that the groups do not differ at all, though they do. What do the intervals make of it?
 
 # %%
 blup = reml.ranef().assign(mean=lambda b: reml.beta["Intercept"] + b["estimate"])
@@ -250,7 +250,7 @@ from scipy.stats import f
 # - **A prior in conflict with the truth** (exercise 2): then the posterior under-covers, too. Lesson 12 is
 #   about that.
 # - **Another meaning of coverage.** Here the groups are drawn anew each time. For *one* extreme group,
-#   drawn again and again, any shrunken interval covers less than 95 %.
+#   drawn again and again, a shrunken interval covers less than 95 %.
 #
 # ## Sources
 #

@@ -22,6 +22,8 @@
 # **Time.** 40 minutes in class; the cells run in seconds.
 
 # %%
+import textwrap
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -72,7 +74,8 @@ found.plot()
 # ## The verdict, and its rules
 
 # %%
-print(found.verdict().replace("; ", ";\n  ").replace(". ", ".\n  "))
+for sentence in found.verdict().splitlines():
+    print(textwrap.fill(sentence, 100, subsequent_indent="    "))
 
 # %% [markdown]
 # The rules are written down, so that nobody has to trust an eye. A prior is called **prior-driven**
@@ -168,8 +171,8 @@ bb.figure(
 # %%
 words = bb.compare(rail.fit("REML"), rails.posteriors["default prior"]).methods_text()
 *paragraphs, versions = words.split("\n\n")  # the last one names versions: put it into your report, too
-text = "\n".join([*paragraphs, rails.verdict().splitlines()[0]])
-print(text.replace(". ", ".\n"))
+for paragraph in [*paragraphs, rails.verdict().splitlines()[0]]:
+    print(textwrap.fill(paragraph, 100), end="\n\n")
 
 # %% [markdown]
 # ## The number to verify

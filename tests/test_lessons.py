@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +21,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SCRIPTS = sorted(NOTEBOOKS.glob("[0-9]*.py"))
 SECTIONS = ("The question", "The picture to remember", "The number to verify", "Exercises")
 SECTIONS += ("What would change this conclusion", "Sources")
-LIBRARIES = {"blupbayes", "numpy", "pandas", "matplotlib", "scipy", "math"}
+LIBRARIES = {"blupbayes", "numpy", "pandas", "matplotlib", "scipy", *sys.stdlib_module_names}
 every_lesson = pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.stem)
 
 
