@@ -89,9 +89,19 @@ def test_headlines(means, median, headline):
     found = {"a": SAME, "b": replace(SAME, means=np.array(means), sds=np.array([[median, 1, 8], [2, 1, 4]]))}
     judged = {(name, g): judge(m, YARD, g) for name, m in found.items() for g in ("g", "h")}
     said = sentences(found, judged, {"c": "improper"}, YARD, 0.9)
-    assert said[0].startswith(headline) and "upper 90 % limit between 8 and 8" in said[0]
+    assert said[0].startswith(headline) and "upper 90 % limit 8." in said[0]
     assert said[-1] == "No answer under c: improper"
 
 
 def test_nothing_but_failures():
     assert sentences({}, {}, {"c": "improper"}, YARD, 0.95) == ["No answer under c: improper"]
+
+
+def test_a_range_is_one_number_where_print_does_not_tell_its_ends_apart():
+    judged = {(name, g): verdict(g) for name in ("only", "wider") for g in ("g", "h")}
+    alone = sentences({"only": SAME}, judged, {}, YARD, 0.95)[0]
+    assert alone.endswith("E(weight) is 0.600; the median of sd(g) is 3, its upper 95 % limit 8.")
+    wider = replace(SAME, weights=np.array([0.7, 0.6]), sds=SAME.sds + 1)
+    both = sentences({"only": SAME, "wider": wider}, judged, {}, YARD, 0.95)[0]
+    assert "E(weight) lies between 0.600 and 0.700; the median of sd(g) lies between 3 and 4, " in both
+    assert both.endswith("its upper 95 % limit between 8 and 9.")

@@ -198,12 +198,12 @@ def of_group(
     component = max(variance_moves(list(found.values()), yard, k) for k in own) <= MOVED and not spiked
     weights = np.array([m.weights[own] for m in found.values()])
     sds = np.array([m.sds[own] for m in found.values()])
+    apart = "; ".join(spread_of(sds[:, i], sd_name(yard, k), ci_prob) for i, k in enumerate(own))
     yield (
         f"{group}: {headline(shrinkage, component, len(own))}. Over {len(found)} {plural('prior', len(found))} group "
-        f"means move by at most {moved:.2f} posterior sds and E(weight) lies between {weights.min():.3f} and "
-        f"{weights.max():.3f}; " + "; ".join(spread_of(sds[:, i], sd_name(yard, k), ci_prob) for i, k in enumerate(own))
-        + "."
-    )  # fmt: skip
+        f"means move by at most {moved:.2f} posterior sds and E(weight) {range_of(weights, '.3f', 'lies ', 'is ')}; "
+        f"{apart}."
+    )
     for verdict in (DRIVEN, SPIKED):
         named = [f"{name} ({j.note})" for name, j in judged.items() if j.verdict == verdict]
         if named:
@@ -212,11 +212,14 @@ def of_group(
 
 def spread_of(sds: Array, name: str, ci_prob: float) -> str:
     """How far the posteriors of one sd lie apart, from medians and intervals (m, 3)."""
-    low, high = sds.min(axis=0), sds.max(axis=0)
-    return (
-        f"the median of {name} lies between {low[0]:.3g} and {high[0]:.3g}, its upper {100 * ci_prob:g} % limit "
-        f"between {low[2]:.3g} and {high[2]:.3g}"
-    )
+    median, upper = range_of(sds[:, 0], ".3g", "lies ", "is "), range_of(sds[:, 2], ".3g")
+    return f"the median of {name} {median}, its upper {100 * ci_prob:g} % limit {upper}"
+
+
+def range_of(values: Array, form: str, several: str = "", one: str = "") -> str:
+    """From the lowest to the highest: "lies between 1 and 2"; "is 1" where print does not tell them apart."""
+    low, high = format(values.min(), form), format(values.max(), form)
+    return f"{one}{low}" if low == high else f"{several}between {low} and {high}"
 
 
 def headline(shrinkage: bool, component: bool, n: int) -> str:
