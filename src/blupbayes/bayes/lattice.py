@@ -29,7 +29,7 @@ LOW = 12.0  # modes so much lower do not narrow the spacing
 HALVINGS = 0.5 ** np.array([0, 1, 2, 4, 7])  # of a step, all tried at once
 TURNS = 1000  # orthogonal matrices that are tried
 MAX_POINTS = 400_000
-ON_A_LINE = 7  # points to either side that are evaluated at once in one dimension
+ON_A_LINE = 14  # points to either side that are evaluated at once in one dimension
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +101,11 @@ def stride(f: LogDensity, v: Array, step: Array) -> tuple[Array, Array]:
     return there, (up - down) / (2.0 * STEP)
 
 
-def climb(f: LogDensity, v: Array) -> tuple[Array, float]:
-    """A maximum of f near v (d,), and its height, by quasi-Newton steps no longer than 1."""
+def climb(f: LogDensity, v: Array) -> tuple[Array, float] | None:
+    """A maximum of f near v (d,), and its height, by quasi-Newton steps no longer than 1; None where f has no value."""
     f0, g, H = curvature(f, v)
+    if not np.isfinite(f0):
+        return None
     values, vectors = np.linalg.eigh(H)
     C = (vectors / np.maximum(np.abs(values), FLATTEST)) @ vectors.T
     here = v
@@ -140,9 +142,10 @@ def find_modes(f: LogDensity, starts: Iterable[Array]) -> Modes:
     """
     found: list[tuple[float, Array, Array]] = []
     for start in starts:
-        if not np.isfinite(f(start[None])[0]):
+        reached = climb(f, start)
+        if reached is None:
             continue
-        v, height = climb(f, start)
+        v, height = reached
         near = [math.sqrt(max(float((v - w) @ K @ (v - w)), 0.0)) for _, w, K in found]
         if min(near, default=np.inf) > SAME:
             values, vectors = np.linalg.eigh(curvature(f, v)[2])
