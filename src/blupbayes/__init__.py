@@ -17,11 +17,14 @@ from blupbayes.errors import (
     FormulaError,
     IdentifiabilityError,
     IntegrationError,
+    LessonError,
     NewLevelError,
     PriorError,
 )
 from blupbayes.external import external
+from blupbayes.figure import figure
 from blupbayes.inference import anova
+from blupbayes.lessons import lesson, list_lessons
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
@@ -41,6 +44,7 @@ __all__ = [
     "IdentifiabilityError",
     "IntegrationError",
     "InverseWishart",
+    "LessonError",
     "MixedModel",
     "NewLevelError",
     "Prior",
@@ -51,7 +55,10 @@ __all__ = [
     "compare",
     "coverage",
     "external",
+    "figure",
+    "lesson",
     "list_datasets",
+    "list_lessons",
     "load_dataset",
     "read_posterior",
     "show_versions",

@@ -16,6 +16,7 @@ import pandas as pd
 from blupbayes.comparison import Comparison
 from blupbayes.datasets import list_datasets, load_dataset
 from blupbayes.errors import BlupbayesError, DataError
+from blupbayes.lessons import lesson, list_lessons
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.prior import Prior
 from blupbayes.show.tables import to_csv
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
     add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
     verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
+    add_lesson(verbs.add_parser("lesson", aliases=["lessons"], help="copy a lesson to work in, or list all"))
     verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
     return top
 
@@ -110,6 +112,14 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
     verb.set_defaults(run=run_compare)
+
+
+def add_lesson(verb: argparse.ArgumentParser) -> None:
+    """Options of lesson."""
+    verb.add_argument("name", metavar="NAME", nargs="?", help="number or name; without one, list the lessons")
+    verb.add_argument("-o", "--output", metavar="FOLDER", default=".", help="where to (default: here)")
+    verb.add_argument("--force", action="store_true", help="replace a copy, and what was changed in it")
+    verb.set_defaults(run=run_lesson)
 
 
 def method(text: str) -> str:
@@ -165,6 +175,14 @@ def run_compare(args: argparse.Namespace) -> None:
 def run_datasets(args: argparse.Namespace) -> None:
     """List the data sets."""
     print(list_datasets()[["name", "rows", "groups", "title"]].to_string(index=False))
+
+
+def run_lesson(args: argparse.Namespace) -> None:
+    """Copy one lesson, or list all."""
+    if args.name is None:
+        print(list_lessons()[["number", "name", "question"]].to_string(index=False, justify="left"))
+        return
+    print(f"{lesson(args.name, args.output, args.force)}: open it with Jupyter, or an editor for notebooks")
 
 
 def run_versions(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ __all__ = [
     "FormulaError",
     "IdentifiabilityError",
     "IntegrationError",
+    "LessonError",
     "NewLevelError",
     "PriorError",
 ]
@@ -41,6 +42,10 @@ class PriorError(BlupbayesError):
 
 class ComparisonError(BlupbayesError):
     """The answers to compare do not belong to the same data."""
+
+
+class LessonError(BlupbayesError):
+    """There is no such lesson, or it cannot be copied to where it was asked for."""
 
 
 class NewLevelError(BlupbayesError):
