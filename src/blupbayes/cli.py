@@ -19,6 +19,7 @@ from blupbayes.errors import BlupbayesError, DataError
 from blupbayes.lessons import lesson, list_lessons
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.prior import Prior
+from blupbayes.shell_examples import add_examples
 from blupbayes.show.tables import to_csv
 from blupbayes.versions import show_versions, versions
 
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
     add_lesson(verbs.add_parser("lesson", aliases=["lessons"], help="copy a lesson to work in, or list all"))
     verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
+    add_examples(top, verbs.choices)
     return top
 
 

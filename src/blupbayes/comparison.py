@@ -124,7 +124,7 @@ class Comparison(Plots):
         -------
         DataFrame
             left, right, difference, holds, a row per identity; of all entries of a vector or matrix the one that
-            misses most, named by ``where``. It holds if |difference| <= tolerance x scale. ``tag`` and
+            misses most, named by ``where``. It holds if ``abs(difference) <= tolerance * scale``. ``tag`` and
             ``statement`` say what it is. ``attrs["subsample"]`` says which rows were used, where not all;
             ``attrs["remarks"]`` what was left out, and why.
 

@@ -593,8 +593,8 @@ class MixedModel:
         ----------
         prior : Prior, optional
             Each counts with the density of what it is stated for (an sd, a variance, a matrix); the posterior need not
-            be proper. None is blme's default, density |Sigma / sigma^2|^0.75 of the matrix: a variance of 0 does not
-            occur.
+            be proper. None is blme's default, density ``|Sigma / sigma^2|^0.75`` of the matrix: a variance of 0
+            does not occur.
 
         Examples
         --------

@@ -1,0 +1,70 @@
+"""Formulas as MathML, written when the site is built: pages need no script, no font and no network to show them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+LONG = 45  # signs of TeX in a line of text that may be wider than a phone
+NAMES = "log|exp|dim|max|min|lim|sin|cos"
+SPELLINGS = ((r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),)  # theirs, ours
+
+
+def mathml(tex: str, block: bool) -> str:
+    """One formula as MathML, with the spaces of TeX where MathML has others.
+
+    Raises
+    ------
+    ValueError
+        If a command is not known.
+    """
+    for theirs, ours in SPELLINGS:
+        tex = re.sub(theirs, ours, tex)
+    markup = convert(tex, display="block" if block else "inline")
+    words = re.sub(r"<[^>]*>", " ", markup).replace(r"\_", "_")
+    if unknown := re.search(r"\\\w+|&(?!#)", words):
+        raise ValueError(f"{unknown[0]} is not known")
+    ordinary = r'<mo\1 lspace="0" rspace="0">\2</mo>'
+    markup = re.sub(r"<mo([^>]*)>(&#x0002F;|&#x0007C;|\|)</mo>", ordinary, markup.replace(r"\_", "_"))
+    return spaced(markup)
+
+
+def spaced(markup: str) -> str:
+    """Thin spaces around the names of functions: before one that follows an operand, after one before an operand."""
+    thin = '<mspace width="0.1667em"/>'
+    before = rf"(</mi>|</mn>|</msup>|</msub>|</mfrac>|</mstyle>|&#x00029;</mo>)(?=(?:<msu[bp]>)?<mi>(?:{NAMES})</mi>)"
+    after = rf"(<mi>(?:{NAMES})</mi>)(?=<(?!mo|/))"
+    return re.sub(after, rf"\1{thin}", re.sub(before, rf"\1{thin}", markup))
+
+
+def write(self: Any, node: nodes.Element, block: bool) -> None:
+    """Put a formula where it stands; what cannot be read is a warning and stays TeX."""
+    tex = node.astext().strip()
+    try:
+        markup = mathml(tex, block)
+    except Exception as refusal:  # its parser has a class of errors for each mistake
+        logger.warning("formula %r: %r", tex, refusal, location=node)
+        markup = f"<code>{self.encode(tex)}</code>"
+    wide = block or len(tex) > LONG
+    attributes = ' tabindex="0"' if wide else ""  # what scrolls can be reached by keyboard
+    name = "div" if block else "span"
+    kind = "math block" if block else "math wide" if wide else "math"
+    ids = "".join(f'<span id="{one}"></span>' for one in node.get("ids", []))
+    self.body.append(f'{ids}<{name} class="{kind}"{attributes}>{markup}</{name}>')
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register the renderer; conf.py chooses it with html_math_renderer."""
+    app.add_html_math_renderer(
+        "mathml",
+        (lambda self, node: write(self, node, False), None),
+        (lambda self, node: write(self, node, True), None),
+    )
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
