@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from mathematics import mathml
+from mathematics import mathml  # noqa: E402
 
 PAGES = sorted(HERE.parent.glob("*.md"))
 
