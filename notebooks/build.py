@@ -96,6 +96,16 @@ def lighten(output: Any) -> None:
         data["text/html"] = re.sub(r"base64,([\w+/=]+)", smaller, data["text/html"])
 
 
+def streams(outputs: list[Any]) -> list[Any]:
+    """What was printed in one piece per stream, messages first: their order in time is a matter of luck."""
+    found = []
+    for name in ("stderr", "stdout"):
+        text = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == name)
+        text = CHATTER.sub("", text) if name == "stderr" else text
+        found += [nbformat.v4.new_output("stream", name=name, text=text)] if text.strip() else []
+    return found
+
+
 def tidy(notebook: Any) -> Any:
     """Leave out what the sampler says of itself, and second copies of pictures."""
     for cell in notebook.cells:
@@ -104,9 +114,7 @@ def tidy(notebook: Any) -> Any:
         cell.metadata.clear()
         for output in cell.outputs:
             lighten(output)
-            if output.output_type == "stream" and output.name == "stderr":
-                output.text = CHATTER.sub("", output.text)
-        cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.text.strip()]
+        cell.outputs = [*streams(cell.outputs), *(o for o in cell.outputs if o.output_type != "stream")]
     notebook.metadata = METADATA
     return notebook
 
