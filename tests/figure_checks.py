@@ -41,7 +41,15 @@ def badly_named() -> pd.DataFrame:
     return rail.assign(Rail=rail["Rail"].astype(str).map(names))
 
 
+def schools(rows: int = 8) -> bb.MixedModel:
+    """Known standard errors; the REML estimate of the sd is 0."""
+    data = bb.load_dataset("eight_schools").head(rows)
+    return bb.MixedModel("y ~ 1 + (1 | school)", data, weights=1 / data["se"] ** 2, sigma=1)
+
+
 def model(name: str) -> bb.MixedModel:
+    if name == "schools":
+        return schools()
     if name == "counties":
         return bb.MixedModel("y ~ floor + (1 | county)", counties())
     if name == "bad":

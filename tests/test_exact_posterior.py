@@ -85,3 +85,17 @@ def test_weights_are_averages_over_the_variances():
     assert rows["uncertainty"].iloc[0] == pytest.approx(
         weight.std(), rel=0.2
     )  # a skewed share: its sd is noisy
+
+
+def test_values_outside_the_range_of_a_quantity_have_no_probability(post):
+    for name, low, high in (("sd_Subject[Days]", 0.0, np.inf), ("corr_Subject[Days,Intercept]", -1.0, 1.0)):
+        assert post.cdf(name, [low - 1, low]).tolist() == [0.0, 0.0]
+        density = post.density(name, [low - 1, low])["density"].tolist()
+        assert density[0] == 0.0 and np.isnan(density[1])
+        if np.isfinite(high):
+            assert post.cdf(name, [high, high + 1]).tolist() == [1.0, 1.0]
+            assert post.density(name, [high + 1])["density"].tolist() == [0.0]
+    assert post.cdf("sigma", 0.0) == 0.0
+    inside = post.quantile("sigma", [0.1, 0.9])
+    together = post.cdf("sigma", [-1.0, *inside, 1e9])  # values beside them change nothing
+    np.testing.assert_allclose(together, [0.0, 0.1, 0.9, 1.0], atol=1e-6)

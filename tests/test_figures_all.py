@@ -20,6 +20,8 @@ CASES = [
     ("sleepstudy", "variances", "84mm"),
     ("counties", "shrinkage", "slide"),
     ("penicillin", "forest", "174mm"),
+    *[("schools", "sd_path", width) for width in ("174mm", "84mm", "slide")],
+    *[(data, "sd_path", "84mm") for data in ("bad", "sleepstudy", "counties")],
 ]
 
 
@@ -87,7 +89,7 @@ def test_what_does_not_exist_is_refused(call, message):
 
 def test_an_answer_that_is_missing_is_named():
     fits = bb.compare(compared("rail").answers["REML"])
-    for call in (fits.plot_densities, fits.plot_variances):
+    for call in (fits.plot_densities, fits.plot_variances, fits.plot_sd_path):
         with pytest.raises(ComparisonError, match=r"Add model.integrate\(\)"):
             call()
     with pytest.raises(ComparisonError, match=r"Add model.integrate\(\)"):

@@ -72,3 +72,36 @@ def test_labels_are_spread_by_least_squares():
     np.testing.assert_allclose(found, [-0.9, 0.1, 1.1, 5.0], atol=1e-12)  # three that touch keep their mean
     assert spread(np.zeros(3), 1.0, 0.0, 10.0).tolist() == [0.0, 1.0, 2.0]
     assert sorted(apart(np.array([0.0, 0.4, 1.0, 9.0]), 1.0)) == [0, 2, 3]
+
+
+def test_the_path_of_one_sd_is_the_textbook_s():
+    """Gelman et al., Bayesian Data Analysis, (5.17) and (5.20): theta_j and mu given tau, known standard errors."""
+    result, data = compared("schools").plot_sd_path(), bb.load_dataset("eight_schools").set_index("school")
+    y, se = data["y"].to_numpy(), data["se"].to_numpy()
+    levels = result.data[result.data["kind"] == "level"]
+    for tau in (levels["sd"].unique()[k] for k in (0, 20, 100)):
+        own = levels[levels["sd"] == tau].set_index("level").loc[data.index]
+        V = 1 / np.sum(1 / (se**2 + tau**2))
+        mu = V * np.sum(y / (se**2 + tau**2))
+        keep = tau**2 / (se**2 + tau**2)
+        np.testing.assert_allclose(own["estimate"], keep * y + (1 - keep) * mu, rtol=1e-9)
+        spread = np.sqrt(keep * se**2 + (1 - keep) ** 2 * V)
+        np.testing.assert_allclose(own["uncertainty"], spread, rtol=1e-9)
+    assert "runs from 7.69 to 7.69 at sd 0" in result.alt and "(A) at sd" in result.alt
+    lines = [line for line in result.axes[0].get_lines() if len(line.get_xdata()) == 101]
+    assert len(lines) == 9  # eight schools and the fixed effect
+    assert list(result.axes[1].get_lines()[-1].get_xdata()) == [0.0]  # where REML stands
+
+
+def test_the_other_variances_stay_where_reml_has_them():
+    cmp, m = compared("sleepstudy"), model("sleepstudy")
+    own = cmp.plot_sd_path(term="Days").data
+    own = own[own["kind"] == "level"]
+    sd, v = own["sd"].unique()[40], cmp.answers["REML"].variances
+    (a, _), r = np.sqrt(np.diag(v.covariances[0])), v.covariances[0][0, 1]
+    r = r / np.sqrt(np.prod(np.diag(v.covariances[0])))
+    known = {"Subject": np.array([[a**2, r * a * sd], [r * a * sd, sd**2]]), "residual": v.residual}
+    means = m.solve(known).group_means().query("term == 'Days'").set_index("level")
+    found = own[own["sd"] == sd].set_index("level").loc[means.index]
+    np.testing.assert_allclose(found["estimate"], means["estimate"], rtol=1e-8)
+    np.testing.assert_allclose(found["uncertainty"], means["pev_sd"], rtol=1e-8)

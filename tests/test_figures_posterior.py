@@ -6,7 +6,7 @@ from matplotlib.collections import LineCollection
 from scipy import stats
 
 import blupbayes as bb
-from figure_checks import compared, texts
+from figure_checks import check, compared, schools, texts
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,7 @@ def test_variances_of_dyestuff(variances):
 
 
 def test_a_known_residual_sd_is_no_estimate_of_the_posterior():
-    schools = bb.load_dataset("eight_schools")
-    weights = 1 / schools["se"] ** 2
-    cmp = bb.MixedModel("y ~ 1 + (1 | school)", schools, weights=weights, sigma=1).compare()
-    result = cmp.plot_variances()
+    result = schools().compare().plot_variances()
     assert len(result.axes) == 1 and "integrate" not in texts(result.fig)
     ticks = result.data[result.data["kind"] == "estimate"].set_index("estimator")["value"]
     assert ticks.to_dict() == {"ML": 0.0, "REML": 0.0}  # MME is solved at REML's variances
@@ -114,3 +111,37 @@ def test_components_are_never_mixed():
     result = compared("sleepstudy").plot_forest("sd")
     assert set(result.data["component"]) == {"sd"} and len(result.axes) == 3
     assert "No interval: ML, REML" in result.caption
+
+
+@pytest.fixture(scope="module")
+def three():
+    given = {"half-Cauchy": "HalfCauchy(25)", "IG": "InverseGamma(1, 1) on variance", "flat": "flat"}
+    return schools().sensitivity(given)
+
+
+@pytest.mark.parametrize("width", ["174mm", "84mm", "slide"])
+def test_prior_and_posterior_of_an_sd_can_be_read(three, width):
+    check(three.plot_sds(width=width))
+
+
+def test_a_panel_per_prior(three):
+    result = three.plot_sds(priors=["IG", "half-Cauchy", "flat"])
+    assert [ax.get_title(loc="left") for ax in result.axes] == ["IG", "half-Cauchy", "flat"]
+    own = result.data[(result.data["prior"] == "IG") & (result.data["kind"] == "prior")]
+    sd = own["value"].to_numpy()
+    np.testing.assert_allclose(own["density"], 2 * sd * stats.invgamma.pdf(sd**2, 1), rtol=1e-9, atol=1e-300)
+    assert not ((result.data["prior"] == "flat") & (result.data["kind"] == "prior")).any()
+    assert "No prior is drawn under flat" in result.caption
+    low, middle, high = three.posteriors["half-Cauchy"].quantile("sd_school[Intercept]", [0.025, 0.5, 0.975])
+    assert f"{middle:.2f} [{low:.3f}, {high:.1f}]" in texts(result.fig)
+    assert f"{middle:.2f} under half-Cauchy" in result.alt
+    posterior = result.data[(result.data["prior"] == "IG") & (result.data["kind"] == "posterior")]
+    assert np.trapezoid(posterior["density"], posterior["value"]) == pytest.approx(1.0, abs=0.01)
+    assert len({ax.get_xlim() for ax in result.axes}) == 1
+
+
+def test_a_posterior_that_is_not_there_is_named(three):
+    with pytest.raises(bb.errors.ComparisonError, match=r"'wide'.*IG"):
+        three.plot_sds(priors=["wide"])
+    with pytest.raises(bb.errors.ComparisonError, match=r"sd\(school, Days\)"):
+        three.plot_sds(term="Days")

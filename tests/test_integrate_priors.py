@@ -129,6 +129,38 @@ def test_a_joint_prior_from_the_same_points():
         model.integrate(old).reweight(bb.Prior(kappa=1.0, nu=3.0))
 
 
+def schools():
+    data = bb.load_dataset("eight_schools")
+    return bb.MixedModel("y ~ 1 + (1 | school)", data, weights=1 / data["se"] ** 2, sigma=1)
+
+
+def test_a_uniform_prior_from_the_points_of_another_one():
+    """Where sigma is known, a uniform prior lays its points between its bounds; other points keep their own."""
+    model, wide = schools(), bb.Prior(sd="Uniform(0, 1000)")
+    found = model.integrate(bb.Prior(sd="HalfCauchy(25)"), rel_error=1e-3).reweight(wide)
+    at = found.quantile("sd_school[Intercept]", [0.025, 0.5, 0.975])
+    y, se = (bb.load_dataset("eight_schools")[column].to_numpy() for column in ("y", "se"))
+    tau = np.linspace(0.0, 300.0, 30001)[:, None]  # beyond are 5e-5 of the mass; 0.01 is 1/500 of an sd
+    v = se**2 + tau**2
+    V = 1 / np.sum(1 / v, axis=1, keepdims=True)
+    mean = V * np.sum(y / v, axis=1, keepdims=True)
+    log_p = 0.5 * (np.log(V) - np.sum(np.log(v) + (y - mean) ** 2 / v, axis=1, keepdims=True))[:, 0]
+    mass = np.cumsum(np.exp(log_p - log_p.max()))
+    truth = np.interp([0.025, 0.5, 0.975], mass / mass[-1], tau[:, 0])
+    np.testing.assert_allclose(at, truth, atol=0.03)  # half a hundredth of a posterior sd
+    frame = model.sensitivity({"wide": wide}).to_dataframe().query("prior == 'wide' and component == 'sd'")
+    np.testing.assert_allclose(frame[["ci_lb", "estimate", "ci_ub"]].iloc[0].tolist(), truth, atol=0.03)
+
+
+def test_points_that_a_uniform_prior_ends_do_not_serve_a_wider_one():
+    post = schools().integrate(bb.Prior(sd="Uniform(0, 20)"))
+    for wider in ("Flat", "HalfNormal(5)", "Uniform(0, 30)", "Uniform(0, 900) on variance"):
+        with pytest.raises(PriorError, match=r"uniform prior of sd\(school, Intercept\) ends"):
+            post.reweight(bb.Prior(sd=wider))
+    for inside in ("Uniform(0, 20)", "Uniform(0, 400) on variance"):
+        assert post.reweight(bb.Prior(sd=inside)).summary().notna().all(axis=None)
+
+
 def test_moments_that_do_not_exist_are_told():
     """pulp, four operators, flat sd: the posterior falls off as sd^-3, so its variance is infinite."""
     post = bb.MixedModel("bright ~ 1 + (1 | operator)", bb.load_dataset("pulp")).integrate(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.compare.effects import effects, group_means, pivoted
-from blupbayes.compare.paths import kappa_table, pooling_table
+from blupbayes.compare.paths import kappa_table, pooling_table, sd_table
 from blupbayes.compare.raw import raw_levels
 from blupbayes.errors import ComparisonError
 from blupbayes.frequentist.profiles import traces
@@ -21,7 +21,7 @@ from blupbayes.mme.gaussian import kappa_path, posterior
 from blupbayes.mme.pooling import pooling_path
 from blupbayes.mme.statistics import Statistics
 
-__all__ = ["Tables", "variance_curves"]
+__all__ = ["Tables", "sd_curves", "variance_curves"]
 
 DECADES = np.arange(-13.0, 3.01, 0.5)  # kappa beside 1/Var(beta_hat)
 SHARES = np.linspace(0.0, 1.0, 41)  # tau/(1 + tau)
@@ -105,6 +105,18 @@ class Tables:
         taus = [float(x / (1 - x)) if x < 1 else np.inf for x in SHARES]
         return pooling_table(s.groups, s.fixed_names, pooling_path(s, at.T, at.sigma, taus))
 
+    def sd_path(self, group: str, term: str, sds: Any) -> pd.DataFrame:
+        """Everything at each value of one sd, the other variances as REML has them."""
+        s, at = self.statistics, self.reml
+        points = [posterior(s, with_sd(s.groups, at, group, term, sd), at.sigma) for sd in sds]
+        return sd_table(s.groups, s.fixed_names, sds, points)
+
+    def reml_sd(self, group: str, term: str) -> float:
+        """The REML estimate of one sd."""
+        i = [g.name for g in self.statistics.groups].index(group)
+        k = list(self.statistics.groups[i].names).index(term)
+        return float(self.reml.sigma * np.linalg.norm(self.reml.T[i][k]))
+
     def levels(self, group: str, term: str, exact: Any) -> pd.DataFrame:
         """BLUP, its two spreads, posterior mean and sd, raw value and shift of every level of one coefficient."""
         s, whole = self.statistics, term in self.statistics.fixed_names
@@ -132,6 +144,36 @@ class Tables:
         part = "group_mean" if term in self.statistics.fixed_names else "b"
         found = [exact.density(f"{part}_{group}[{level},{term}]").assign(level=level) for level in levels]
         return pd.concat(found, ignore_index=True)
+
+
+def with_sd(groups: Any, at: Estimate, group: str, term: str, sd: float) -> tuple[Any, ...]:
+    """Relative factors of an estimate with one sd replaced; correlations stay, of an sd of 0 there are none."""
+    i = [g.name for g in groups].index(group)
+    k, T = list(groups[i].names).index(term), [np.array(t) for t in at.T]
+    length = np.linalg.norm(T[i][k])
+    row = T[i][k] / length if length > 0 else np.eye(len(T[i]))[k]
+    T[i][k] = row * sd / at.sigma
+    return tuple(T)
+
+
+def sd_curves(exact: Any, group: str, term: str, high: float | None = None) -> pd.DataFrame:
+    """Posterior and prior density of one sd from 0 to high (its 99 % quantile): kind, value, density."""
+    name = f"sd_{group}[{term}]"
+    end = float(exact.quantile(name, 0.99)) if high is None else high
+    grid = np.linspace(0.0, end, 301)[1:]
+    full = exact.density(name, grid).assign(kind="posterior")
+    prior = sd_prior(exact, group, term)
+    if prior is None:
+        return full
+    own = pd.DataFrame({"value": grid, "density": np.exp(prior.logpdf(grid)), "kind": "prior"})
+    return pd.concat([full, own], ignore_index=True)
+
+
+def sd_prior(exact: Any, group: str, term: str) -> Any:
+    """The prior of one sd; None where it has none of its own, or a flat one, which has no height."""
+    g = next(g for g in exact.prior.groups if g.name == group)
+    own = g.sds[list(g.names).index(term)] if g.sds else None
+    return None if own is None or own.name == "HalfFlat" else own
 
 
 def variance_curves(exact: Any, statistics: Statistics) -> pd.DataFrame:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from blupbayes.compare.table import long
 from blupbayes.ledgers import ledger
-from blupbayes.plot_tables import Tables, variance_curves
+from blupbayes.path_plots import PathPlots
+from blupbayes.plot_tables import variance_curves
 
 if TYPE_CHECKING:
     from blupbayes.show.figures.result import FigureResult
@@ -16,24 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["Plots"]
 
 
-class Plots:
+class Plots(PathPlots):
     """Methods of a Comparison; it has answers, a long table and a level."""
 
-    answers: Mapping[str, Any]
     ci_prob: float
-    table: Any  # DataFrame
-
-    @cached_property
-    def _tables(self) -> Tables:
-        """What the figures are drawn from."""
-        return Tables(self.answers)
-
-    def _one(self, group: str | None, term: Any) -> tuple[str, str]:
-        """One group and one of its coefficients."""
-        from blupbayes.show.figures.tidy import group_of, terms_of
-
-        name = group_of(self.table, group)
-        return name, terms_of(self.table, name, term)[0]
 
     def plot_shrinkage(
         self,
@@ -87,59 +72,6 @@ class Plots:
             return plane(self.table, self._tables.raw, name, (terms[0], terms[1]), width=width)
         options: dict[str, Any] = {"width": width, "sort": sort, "max_levels": max_levels}
         return shrinkage(self.table, self._tables.raw, name, terms[0], **options)
-
-    def plot_kappa_path(
-        self,
-        *,
-        width: str = "174mm",
-        group: str | None = None,
-        term: str | None = None,
-        max_levels: int | None = None,
-    ) -> FigureResult:
-        """How beta and b go to Henderson's solution as the prior precision of beta goes to 0 [E-RATE].
-
-        Parameters
-        ----------
-        width : {"174mm", "84mm", "slide"}
-        group, term : str, optional
-            Which random effects; the first by default.
-        max_levels : int, optional
-            Name at most so many lines; all are drawn.
-
-        Returns
-        -------
-        FigureResult
-        """
-        from blupbayes.show.figures.kappa import kappa_path as draw
-
-        name, which = self._one(group, term)
-        path = self._tables.kappa_path(which)
-        return draw(path, name, which, width=width, max_levels=max_levels)
-
-    def plot_pooling_path(
-        self,
-        *,
-        width: str = "174mm",
-        group: str | None = None,
-        term: str | None = None,
-        max_levels: int | None = None,
-    ) -> FigureResult:
-        """Every level between complete pooling and none: all random-effect sds times tau.
-
-        Parameters
-        ----------
-        width, group, term, max_levels
-            As in plot_kappa_path.
-
-        Returns
-        -------
-        FigureResult
-        """
-        from blupbayes.show.figures.pooling import pooling_path as draw
-
-        name, which = self._one(group, term)
-        path = self._tables.pooling_path()
-        return draw(path, name, which, width=width, max_levels=max_levels)
 
     def plot_densities(
         self,

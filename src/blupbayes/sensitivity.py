@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from blupbayes.compare.sensitivity import COLUMNS, Judgement, Measured, Yardstick, sentences
+from blupbayes.errors import ComparisonError
 from blupbayes.exact_posterior import ExactPosterior
+from blupbayes.plot_tables import sd_curves
 from blupbayes.prior_analysis.path import prior_path
 from blupbayes.show.sensitivity import table
 from blupbayes.show.summary import paragraph, title
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from blupbayes.show.figures.result import FigureResult
 
 __all__ = ["Sensitivity"]
+
+BEYOND = 1.15  # how far an axis of sds goes beyond the median upper limit
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,6 +150,60 @@ class Sensitivity:
             ci_prob=self.ci_prob,
             width=width,
         )
+
+    def plot_sds(
+        self,
+        group: str | None = None,
+        term: str = "Intercept",
+        *,
+        priors: Sequence[str] | None = None,
+        width: str = "174mm",
+    ) -> FigureResult:
+        """A panel per prior: the prior density of an sd, and what the data make of it.
+
+        Parameters
+        ----------
+        group : str, optional
+            The first one by default.
+        term : str
+            Which coefficient.
+        priors : sequence of str, optional
+            Labels, in this order; all that have a posterior by default.
+        width : {"174mm", "84mm", "slide"}
+
+        Returns
+        -------
+        FigureResult
+
+        Raises
+        ------
+        ComparisonError
+            If there is no such coefficient, or no posterior of that label.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> model = bb.MixedModel("Yield ~ 1 + (1 | Batch)", bb.load_dataset("dyestuff"))
+        >>> model.sensitivity({"tight": "HalfNormal(10)"}).plot_sds(priors=["tight"]).alt.split(". ")[0]
+        'The posterior median of sd(Batch, Intercept) is 12.5 under tight'
+        """
+        from blupbayes.show.figures.prior_posterior import prior_posterior
+
+        chosen = next(iter(self.yard.groups)) if group is None else group
+        names = list(self.posteriors) if priors is None else list(priors)
+        own = self.frame[(self.frame["component"] == "sd") & (self.frame["group"] == chosen)]
+        own = own[own["term"] == term].set_index("prior")
+        lacking = [name for name in names if name not in self.posteriors or name not in own.index]
+        if lacking:
+            raise ComparisonError(
+                f"no posterior of sd({chosen}, {term}) under {lacking[0]!r}. There are {', '.join(self.posteriors)}."
+            )
+        rows = own.loc[names].reset_index()
+        high = BEYOND * float(rows["ci_ub"].median())
+        curves = [sd_curves(self.posteriors[name], chosen, term, high).assign(prior=name) for name in names]
+        options: dict[str, Any] = {"ci_prob": self.ci_prob, "width": width}
+        estimate = float(own["estimate"].loc["REML plug-in"])
+        return prior_posterior(pd.concat(curves, ignore_index=True), rows, estimate, chosen, term, **options)
 
     def __repr__(self) -> str:
         any_one = next(iter(self.posteriors.values()), None)

@@ -45,10 +45,11 @@ class Places:
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """v (d,): all sds, then all partial correlations, group by group."""
+    """v (d,): all sds, then all partial correlations, group by group; ``laid``: whose bounds, if not the prior's."""
 
     groups: tuple[GroupStatistics, ...]
     prior: ResolvedPrior
+    laid: ResolvedPrior | None = None
 
     @cached_property
     def scale(self) -> Array:
@@ -59,14 +60,15 @@ class Coordinates:
     @cached_property
     def bounds(self) -> list[tuple[int, float, float]]:
         """(which, lower, upper) of relative sds between bounds: uniform priors, where sigma is known."""
-        if self.prior.residual is not None:
+        prior = self.laid or self.prior
+        if prior.residual is not None:
             return []
-        sds = [sd for g in self.prior.groups for sd in (g.sds or (None,) * len(g.names))]
+        sds = [sd for g in prior.groups for sd in (g.sds or (None,) * len(g.names))]
         found = []
         for k, sd in enumerate(sds):
             if sd is not None and sd.name == "Uniform":
                 low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
-                found.append((k, low / self.prior.residual_scale, high / self.prior.residual_scale))
+                found.append((k, low / prior.residual_scale, high / prior.residual_scale))
         return found
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ REACH = 9.0  # sds beyond a Gaussian's mean, or bands beyond the outermost node:
 
 
 class Link(Protocol):
-    """A quantity as a point on the line where its density is a bell."""
+    """A quantity as a point on the line where its density is a bell; ``ends`` are those of its range."""
+
+    ends: ClassVar[tuple[float, float]]
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """The point, and how fast it moves with the value."""
@@ -35,6 +37,8 @@ class Link(Protocol):
 @dataclass(frozen=True)
 class Log:
     """Of a positive quantity."""
+
+    ends: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """log x."""
@@ -50,6 +54,7 @@ class Stretched:
     """Of an sd that may be next to 0: log x = centre + y - exp(-y), as in coordinates.py."""
 
     centre: float
+    ends: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """y."""
@@ -64,6 +69,8 @@ class Stretched:
 @dataclass(frozen=True)
 class Artanh:
     """Of a correlation."""
+
+    ends: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def line(self, value: Array) -> tuple[Array, Array]:
         """artanh x."""
@@ -98,14 +105,25 @@ class Curve:
         total, height = kernel((at - self.nodes[:, None]) / self.band[:, None])
         return self.weights @ total, self.weights @ (height / self.band[:, None])
 
+    def inside(self, values: Array) -> tuple[NDArray[np.bool_], Array]:
+        """Which values (n,) lie in the open range of the quantity, and values that do."""
+        low, high = self.link.ends
+        within = (values > low) & (values < high)
+        return within, np.where(within, values, self.link.value(self.nodes[:1]))
+
     def cdf(self, values: Array) -> Array:
         """P(x <= value) (n,)."""
-        return np.clip(self.on_line(self.link.line(values)[0])[0], 0.0, 1.0)
+        within, at = self.inside(values)
+        total = np.clip(self.on_line(self.link.line(at)[0])[0], 0.0, 1.0)
+        return np.where(within, total, np.where(np.isnan(values), np.nan, values > self.link.ends[0]))
 
     def pdf(self, values: Array) -> Array:
-        """Density (n,)."""
-        line, slope = self.link.line(values)
-        return np.maximum(self.on_line(line)[1] * slope, 0.0)
+        """Density (n,): 0 outside the range of the quantity, NaN on its very ends, where the lattice has no digits."""
+        within, at = self.inside(values)
+        line, slope = self.link.line(at)
+        height = np.maximum(self.on_line(line)[1] * slope, 0.0)
+        low, high = self.link.ends
+        return np.where(within, height, np.where((values < low) | (values > high), 0.0, np.nan))
 
     def quantiles(self, probs: Sequence[float], tolerance: float) -> Array:
         """Values (len(probs),), missed by at most tolerance sds on the line."""

@@ -36,17 +36,21 @@ FARTHEST = 200.0  # coordinates beyond this are not looked at: sds of exp(+-200)
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    """p(v, log sigma | y) up to a constant, for one model and prior; ``step``: of the sigma nodes, in sds."""
+    """p(v, log sigma | y) up to a constant, for one model and prior; ``step``: of the sigma nodes, in sds.
+
+    ``laid``: the prior whose bounds the coordinates have, where it is another one; points keep theirs.
+    """
 
     statistics: Statistics
     prior: ResolvedPrior
     means: Means
     step: float = 0.8
+    laid: ResolvedPrior | None = None
 
     @cached_property
     def coordinates(self) -> Coordinates:
         """The unconstrained coordinates."""
-        return Coordinates(self.statistics.groups, self.prior)
+        return Coordinates(self.statistics.groups, self.prior, self.laid)
 
     def log_density(self, v: Array) -> Array:
         """log p(v, y) at points v (m, d): log-likelihood times prior, (beta, b, sigma) integrated out; (m,)."""

@@ -1,4 +1,4 @@
-"""The kappa path and the pooling path as long tables. Knows no estimator."""
+"""The paths of kappa, of pooling and of one sd as long tables. Knows no estimator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blupbayes.compare.effects import GroupNames, diagonals, group_means, labels
 from blupbayes.errors import DataError
 
-__all__ = ["kappa_table", "pooling_table"]
+__all__ = ["kappa_table", "pooling_table", "sd_table"]
 
 Array = NDArray[np.float64]
 KEYS = ["component", "group", "level", "term", "estimate", "uncertainty", "uncertainty_kind"]
@@ -22,26 +22,27 @@ def kappa_table(
     groups: Sequence[GroupNames], fixed_names: Sequence[str], points: Iterable[Any]
 ) -> pd.DataFrame:
     """Gaussian posteriors, one per kappa -> the long table of the kappa path."""
-    frames = []
-    for g in points:
-        kind = "se" if g.kappa == 0 else "posterior_sd"
-        sd = [diagonals(block) for block in g.pev]
-        means = group_means(groups, fixed_names, g).rename(columns={"pev_sd": "uncertainty"})
-        frames.append(
-            stack(
-                "kappa",
-                g.kappa,
-                groups,
-                fixed_names,
-                g.beta,
-                np.sqrt(np.diag(g.beta_cov)),
-                kind,
-                g.b,
-                sd,
-                means,
-            )
-        )
+    kinds = {True: "se", False: "posterior_sd"}
+    frames = [gaussian_rows("kappa", g.kappa, groups, fixed_names, g, kinds[g.kappa == 0]) for g in points]
     return joined(frames, "kappa")
+
+
+def sd_table(
+    groups: Sequence[GroupNames], fixed_names: Sequence[str], sds: Iterable[float], points: Iterable[Any]
+) -> pd.DataFrame:
+    """Gaussian posteriors at kappa = 0, one per value of an sd -> the long table of the path of that sd."""
+    pairs = zip(sds, points, strict=True)
+    return joined([gaussian_rows("sd", sd, groups, fixed_names, g, "se") for sd, g in pairs], "sd")
+
+
+def gaussian_rows(
+    name: str, value: float, groups: Sequence[GroupNames], fixed_names: Sequence[str], g: Any, kind: str
+) -> pd.DataFrame:
+    """One Gaussian posterior as a point of a path."""
+    sd = [diagonals(block) for block in g.pev]
+    means = group_means(groups, fixed_names, g).rename(columns={"pev_sd": "uncertainty"})
+    spread = np.sqrt(np.diag(g.beta_cov))
+    return stack(name, value, groups, fixed_names, g.beta, spread, kind, g.b, sd, means)
 
 
 def pooling_table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["decimals", "interval", "number"]
+__all__ = ["decimals", "interval", "number", "short"]
 
 
 def magnitude(x: float) -> int:
@@ -56,3 +56,14 @@ def interval(lower: float, upper: float, places: int) -> str:
     if math.isnan(lower) or math.isnan(upper):
         return ""
     return f"[{number(lower, places)}, {number(upper, places)}]"
+
+
+def short(x: float) -> str:
+    """Three significant digits, for a number that stands alone.
+
+    Examples
+    --------
+    >>> short(365.866), short(22.5535), short(0.9432), short(0.0)
+    ('366', '22.6', '0.943', '0')
+    """
+    return "0" if x == 0 else number(x, max(0, 2 - magnitude(x)))
