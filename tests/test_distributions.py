@@ -42,6 +42,7 @@ def test_density_on_the_variance_carries_the_jacobian(text):
 
 def test_flat_has_density_one_and_on_the_variance_2x():
     np.testing.assert_array_equal(read_distribution("Flat").logpdf(X), 0.0)
+    assert read_distribution("flat") == read_distribution("Flat")  # as in sensitivity()
     np.testing.assert_allclose(read_distribution("HalfFlat on variance").logpdf(X), np.log(2 * X), rtol=1e-15)
 
 

@@ -8,6 +8,7 @@ Examples
 """
 
 from blupbayes.coverage import coverage
+from blupbayes.coverage_plot import plot_coverage
 from blupbayes.datasets import list_datasets, load_dataset
 from blupbayes.errors import (
     BlupbayesError,
@@ -60,6 +61,7 @@ __all__ = [
     "list_datasets",
     "list_lessons",
     "load_dataset",
+    "plot_coverage",
     "read_posterior",
     "show_versions",
 ]

@@ -61,7 +61,7 @@ def coverage(
     -------
     DataFrame
         method, component (group_mean, fixed, sd), group, term, coverage, mc_se, width, bias, rmse, defined, n.
-        Levels of a group are counted together, and mc_se knows that they are not independent.
+        Levels of a group are counted together, and mc_se knows that they are not independent. plot_coverage draws it.
 
     Raises
     ------

@@ -211,7 +211,7 @@ def accepted() -> str:
 
 def from_parts(name: str, positional: list[Any], named: Mapping[str, Any], on: str) -> Distribution:
     """Distribution from positional and named parameters."""
-    name = "HalfFlat" if name == "Flat" else name
+    name = "HalfFlat" if name in ("Flat", "flat") else name
     wanted = family(name).parameters
     rest = wanted[len(positional) :]
     if set(named) != set(rest) or len(positional) > len(wanted):

@@ -26,13 +26,17 @@ HINTS = {
 }
 
 
-def coverage_lines(table: pd.DataFrame, *, nominal: float = 0.95, width: str = "174mm") -> FigureResult:
+def coverage_lines(
+    table: pd.DataFrame, *, along: str | None = None, nominal: float = 0.95, width: str = "174mm"
+) -> FigureResult:
     """Coverage with its Monte Carlo error over the truth, beside the mean width of the intervals.
 
     Parameters
     ----------
     table : DataFrame
         method, icc or n_groups, coverage, mc_se, width, n (replicates); a row per method and truth.
+    along : str, optional
+        Another column of numbers that tells the truths apart.
     nominal : float
         The level that the intervals claim.
     width : {"174mm", "84mm", "slide"}
@@ -42,9 +46,11 @@ def coverage_lines(table: pd.DataFrame, *, nominal: float = 0.95, width: str = "
     FigureResult
         data: the table.
     """
-    along = next((name for name in AXES if name in table.columns), None)
+    along = along or next((name for name in AXES if name in table.columns), None)
     if along is None or not len(table):
         raise ComparisonError("the coverage figure needs rows with a column icc or n_groups.")
+    if not pd.api.types.is_numeric_dtype(table[along]):
+        raise ComparisonError(f"{along!r} has to be numbers, to be an axis; it is {table[along].iloc[0]!r}.")
     p, inks = page(width), method_inks(list(dict.fromkeys(table["method"])))
     grid = {"nrows": 2} if p.narrow else {"ncols": 2}
     with sheet(width, 5.6 if p.narrow else 3.1, **grid) as (fig, array):
@@ -55,6 +61,11 @@ def coverage_lines(table: pd.DataFrame, *, nominal: float = 0.95, width: str = "
         uncrowd(fig, axes)
     words = (alt(table, along, nominal), caption(table, along, nominal))
     return FigureResult(fig, tuple(axes), table.reset_index(drop=True), *words, width)
+
+
+def words_of(along: str) -> str:
+    """What the axis is called."""
+    return AXES.get(along, drawn(along, 40))
 
 
 def method_inks(names: list[str]) -> dict[str, Ink]:
@@ -73,9 +84,7 @@ def draw(axes: list[Any], table: pd.DataFrame, inks: dict[str, Ink], along: str,
     for k, (name, ink) in enumerate(inks.items()):
         own = table[table["method"] == name].sort_values(along)
         x = own[along] + 0.012 * span * (k - 0.5 * (len(inks) - 1))
-        axes[0].vlines(
-            x, own["coverage"] - 2 * own["mc_se"], own["coverage"] + 2 * own["mc_se"], color=ink.colour
-        )
+        axes[0].vlines(x, *reach(own["coverage"], own["mc_se"]), color=ink.colour)
         axes[0].plot(x, own["coverage"], **ink.both, label=drawn(name, 40))
         axes[1].plot(x, own["width"], **ink.both)
     axes[0].axhline(nominal, color="black", linewidth=0.8, zorder=1)
@@ -84,7 +93,12 @@ def draw(axes: list[Any], table: pd.DataFrame, inks: dict[str, Ink], along: str,
     axes[1].set_ylim(bottom=0)
     axes[0].set_title(f"n = {replicates(table)} replicates")
     for ax in axes:
-        ax.set_xlabel(AXES[along])
+        ax.set_xlabel(words_of(along))
+
+
+def reach(coverage: Any, mc_se: Any) -> tuple[Any, Any]:
+    """Both ends of +- 2 Monte Carlo standard errors; a share lies between 0 and 1."""
+    return np.maximum(coverage - 2 * mc_se, 0.0), np.minimum(coverage + 2 * mc_se, 1.0)
 
 
 def replicates(table: pd.DataFrame) -> str:
@@ -102,7 +116,7 @@ def alt(table: pd.DataFrame, along: str, nominal: float) -> str:
     at: Any = (table["coverage"] - nominal).abs().idxmax()
     worst = table.loc[at]
     return (
-        f"Coverage of nominal {percent(nominal)} intervals over {AXES[along]}: {', '.join(spans)}. Farthest "
+        f"Coverage of nominal {percent(nominal)} intervals over {words_of(along)}: {', '.join(spans)}. Farthest "
         f"from nominal is {brief(str(worst['method']), 40)} at {worst[along]:g}, with "
         f"{worst['coverage']:.3f} and mean width {worst['width']:.4g}."
     )
@@ -113,6 +127,6 @@ def caption(table: pd.DataFrame, along: str, nominal: float) -> str:
     return (
         "Simulated coverage (first panel) and mean width (second) of the intervals of "
         f"{count(table['method'].nunique(), 'method')} that claim {percent(nominal)}; the line is at nominal. "
-        f"Bars: ± 2 Monte Carlo standard errors (95 %, Wald), {replicates(table)} replicates at each "
-        f"{AXES[along]}; points stand a little beside each other for reading."
+        f"Bars: ± 2 Monte Carlo standard errors (95 %, Wald, cut at 0 and 1), {replicates(table)} replicates at each "
+        f"{words_of(along)}; points stand a little beside each other for reading."
     )
