@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from blupbayes.errors import BlupbayesError
 from blupbayes.show.report.cells import cells
 from blupbayes.show.report.compose import TITLES, compose
 from blupbayes.show.report.data_code import data_code
@@ -17,6 +19,8 @@ from blupbayes.show.report.pieces import Report
 from blupbayes.show.report.subject import subject_of
 
 __all__ = ["Reports"]
+
+NEEDS = {".html": ("jinja2",), ".ipynb": ("nbformat", "nbclient", "ipykernel"), ".md": ()}
 
 
 class Reports:
@@ -65,10 +69,10 @@ class Reports:
 
         Raises
         ------
-        DataError
-            If the path cannot be written, something is there, or a notebook could not get its data; before the work.
         ComparisonError
-            If no answer knows its data.
+            If the path cannot be written, something is there, or no answer knows its data; before the work.
+        DataError
+            If a notebook could not get its data; before the work, too.
 
         Notes
         -----
@@ -86,6 +90,7 @@ class Reports:
         rail.html True
         """
         target = check_path(path, force)
+        check_installed(target.suffix.lower())
         findings = Findings(subject_of(self, data), sensitivity, phone=target.suffix.lower() == ".html")
         if target.suffix.lower() == ".ipynb":
             data_code(findings.subject, target.parent)  # refuses now what it would refuse later
@@ -94,6 +99,21 @@ class Reports:
             text, pictures = rendered(report, findings, target, advance)
         write_whole(target, text, force, pictures)
         return target
+
+
+def check_installed(suffix: str) -> None:
+    """Refuse before the work what needs a package that is not there.
+
+    Raises
+    ------
+    BlupbayesError
+        Naming it.
+    """
+    absent = [name for name in ("matplotlib", *NEEDS[suffix]) if find_spec(name) is None]
+    if absent:
+        raise BlupbayesError(
+            f"report: a {suffix} file needs {absent[0]}. Install blupbayes[report], the package with that extra."
+        )
 
 
 def rendered(

@@ -111,7 +111,7 @@ def category(name: str, values: pd.Series) -> str:
 
 def check_round_trip(subject: Any, csv: str, types: dict[str, str]) -> None:
     """Refuse columns that text does not give back."""
-    again = pd.read_csv(io.StringIO(csv), dtype=types, keep_default_na=False, na_values=[""])  # type: ignore[arg-type]
+    again = pd.read_csv(io.StringIO(csv), dtype=types, keep_default_na=False, na_values=[""])
     for name in subject.frame:
         if is_category(subject.frame[name]):
             dtype = subject.frame[name].dtype

@@ -26,6 +26,7 @@ from blupbayes.show.report.pieces import Formula
 __all__ = ["explained", "model_formula"]
 
 MOST = 4  # columns that are written out; more become a sum
+SHORT = 3  # terms that stand in one line
 MATRIX = 3  # coefficients whose covariance matrix is written out
 BETA, B, EPS = letter("β", r"\beta"), letter("b"), letter("ε", r"\varepsilon")
 SIGMA, BIG, RHO = (
@@ -57,6 +58,8 @@ def mean_lines(design: Any) -> Iterator[tuple[Math | None, Math, Math]]:
     parts = [joined(first, PLUS)] if first else []
     parts += [random_sum(g) for g in design.groups]
     parts[-1] = row(parts[-1], PLUS, sub(EPS, ROW))
+    if len(first) + sum(len(g.names) for g in design.groups) <= SHORT:
+        parts = [joined(parts, PLUS)]
     yield sub(words(design.response), ROW), IS, parts[0]
     for part in parts[1:]:
         yield None, PLUS, part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,11 +12,14 @@ __all__ = [
     "words",
 ]  # fmt: skip
 
-SPECIAL = {
-    "\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\sim{}", "^": r"\wedge{}",
-}  # fmt: skip
-MATH_ONLY = "\\~^"  # have no sign in text
+SPECIAL = {"{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_"}
+OUTSIDE = {
+    "\\": r"\backslash",
+    "~": r"\sim",
+    "^": r"\wedge",
+    "<": r"\lt",
+    ">": r"\gt",
+}  # have no sign in \text
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,13 @@ def op(sign: str, latex: str = "") -> Math:
 
 def words(text: str) -> Math:
     """Names of columns and levels, whatever signs they hold."""
-    return Math(f"<mtext>{escape(text)}</mtext>", rf"\text{{{''.join(map(in_latex, text))}}}")
+    runs = re.findall(r"[\\~^<>]|[^\\~^<>]+", text)
+    return Math(f"<mtext>{escape(text)}</mtext>", " ".join(map(in_latex, runs)))
 
 
-def in_latex(sign: str) -> str:
-    """One sign inside ``\\text``."""
-    written = SPECIAL.get(sign, sign)
-    return f"${written}$" if sign in MATH_ONLY else written
+def in_latex(run: str) -> str:
+    """One sign that needs mathematics, or a run of others as text."""
+    return OUTSIDE.get(run) or rf"\text{{{''.join(SPECIAL.get(sign, sign) for sign in run)}}}"
 
 
 def row(*parts: Math) -> Math:

@@ -65,7 +65,12 @@ def run(book: Any, folder: Path, advance: Callable[[str], None]) -> None:
     from nbclient.exceptions import CellExecutionError
 
     advance("Running the notebook")
-    options = {"timeout": None, "record_timing": False, "resources": {"metadata": {"path": str(folder)}}}
+    options: dict[str, Any] = {
+        "timeout": None,
+        "record_timing": False,
+        "extra_arguments": ["--log-level=ERROR"],
+    }
+    options["resources"] = {"metadata": {"path": str(folder)}}
     try:
         NotebookClient(book, kernel_name="python3", **options).execute()
     except CellExecutionError as failure:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from blupbayes.errors import DataError
+from blupbayes.errors import ComparisonError
+from blupbayes.show.save import new_file, write_new
 
 __all__ = ["SUFFIXES", "check_path", "folder_of", "write_whole"]
 
@@ -18,40 +19,17 @@ def check_path(path: str | Path, force: bool = False) -> Path:
 
     Raises
     ------
-    DataError
-        If the suffix is unknown, it is a folder, there is no folder to write in, or something stands there already.
+    ComparisonError
+        As ``new_file``; and if the folder for a Markdown report's pictures is there already.
     """
-    target = Path(path)
-    shown = f"report {str(path)!r}"
-    if target.is_dir():
-        raise DataError(
-            f"{shown}: it is a folder. Name a file in it, such as {str(target / 'report.html')!r}."
+    target = new_file("report", path, SUFFIXES, force)
+    folder = folder_of(target)
+    if target.suffix.lower() == ".md" and folder.exists() and not (force and folder.is_dir()):
+        raise ComparisonError(
+            f"report({str(path)!r}): its pictures go to {str(folder)!r}, which exists. Name another file"
+            + (", or give force=True (in the shell: --force) to replace them." if folder.is_dir() else ".")
         )
-    if target.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{shown}: the name must end in {', '.join(SUFFIXES)}.")
-    if not target.parent.is_dir():
-        raise DataError(f"{shown}: there is no folder {str(target.parent)!r}. Make it first.")
-    if not os.access(target.parent, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
-        raise DataError(
-            f"{shown}: it cannot be written there. Choose another folder or change its permissions."
-        )
-    check_free(target, force)
     return target
-
-
-def check_free(target: Path, force: bool) -> None:
-    """Refuse to replace what is there, unless it is asked for."""
-    mine = [target, folder_of(target)] if target.suffix.lower() == ".md" else [target]
-    there = [p for p in mine if p.exists() or p.is_symlink()]
-    if there and not force:
-        raise DataError(
-            f"report {str(target)!r}: {str(there[0])!r} exists. Replace it with force=True (in the shell: --force), or "
-            "choose another name."
-        )
-    if target.suffix.lower() == ".md" and folder_of(target).exists() and not folder_of(target).is_dir():
-        raise DataError(
-            f"report {str(target)!r}: {str(folder_of(target))!r} must be a folder, for its pictures."
-        )
 
 
 def folder_of(target: Path) -> Path:
@@ -60,35 +38,49 @@ def folder_of(target: Path) -> Path:
 
 
 def write_whole(target: Path, text: str, force: bool, pictures: Mapping[str, bytes] | None = None) -> None:
-    """Write beside the target first, then put everything in its place.
+    """Write the pictures, then the text that shows them; nothing stays of what could not be finished.
+
+    Parameters
+    ----------
+    target : Path
+        From check_path, and checked again: something may stand there by now.
+    text : str
+    force : bool
+    pictures : mapping, optional
+        Name -> PNG, for the folder beside a Markdown report.
 
     Raises
     ------
-    DataError
-        If something else has been written there meanwhile.
+    ComparisonError
+        If something else is there by now, or it cannot be written.
     """
-    parts: dict[Path, Path] = {}
+    check_path(target, force)
     folder = folder_of(target)
     fresh = bool(pictures) and not folder.exists()
-    check_free(target, force)
+    written: list[Path] = []
     try:
         if fresh:
             folder.mkdir()
         for name, content in (pictures or {}).items():
-            put(folder / name, content, parts)
-        put(target, text.encode("utf-8"), parts)
-        for final in list(parts):
-            parts[final].replace(final)
-            del parts[final]
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-        if fresh and folder.is_dir() and not any(folder.iterdir()):
+            if not (folder / name).exists():
+                written.append(folder / name)
+            put(folder / name, content)
+        write_new(target, text)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if fresh and folder.is_dir():
             folder.rmdir()
+        raise
 
 
-def put(final: Path, content: bytes, parts: dict[Path, Path]) -> None:
-    """Write a part beside its place."""
+def put(final: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     part = final.with_name(f".{final.name}.{os.getpid()}.part")
-    parts[final] = part
-    part.write_bytes(content)
+    try:
+        part.write_bytes(content)
+        part.replace(final)
+    except OSError as error:
+        raise ComparisonError(f"cannot write {final}: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)

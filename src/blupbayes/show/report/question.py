@@ -17,32 +17,32 @@ def heading(subject: Any) -> str:
 
 
 def question(subject: Any) -> str:
-    """What the model asks of the data, as one question for each part."""
+    """What the model asks of the data, as one question."""
     d = subject.design
     unit = subject.unit(d.response)
     y = f"{d.response} ({unit})" if unit else d.response
     slopes = [name for name in d.fixed_names if name != "Intercept"]
-    if slopes:
-        first = f"How does {y} depend on {listed(slopes)}"
-    elif d.fixed_names:
-        first = f"What is the mean of {y}"
-    else:
-        return f"How much do {among(d)} differ in {y}, and what is best said about each of them?"
-    return f"{first}, {' and '.join(map(differ, d.groups))}, and what is best said about each of them?"
+    first = f"How does {y} depend on {listed(slopes)}, " if slopes else f"What is the mean of {y}, "
+    if not d.fixed_names:
+        first = f"In {y}, "
+    return f"{first}{differ(d, bool(slopes))}, and what is best said about each of them?"
 
 
-def among(design: Any) -> str:
-    """The levels of all groups."""
-    return listed([f"the {count(len(g.levels), 'level')} of {g.name}" for g in design.groups])
+def differ(design: Any, slopes: bool) -> str:
+    """What is asked of the groups; those that differ in their intercepts only are asked together."""
+    around = "beyond that" if slopes else "around it" if design.fixed_names else "from each other"
+    plain = [g for g in design.groups if tuple(g.names) == ("Intercept",)]
+    asked = [f"how much do {listed([levels_of(g) for g in plain])} differ {around}"] if plain else []
+    for g in design.groups:
+        if g not in plain:
+            named = ["the intercept" if name == "Intercept" else f"the effect of {name}" for name in g.names]
+            asked.append(f"how much do {levels_of(g)} differ in {listed(named)}")
+    return ", ".join(asked)
 
 
-def differ(group: Any) -> str:
-    """What is asked of one group."""
-    slopes = [name for name in group.names if name != "Intercept"]
-    what = ["its intercept"] if slopes and len(slopes) < len(group.names) else []
-    what += [f"the effect of {name}" if len(slopes) < 4 else name for name in slopes]
-    around = "around it" if not slopes else f"in {listed(what).replace('its intercept', 'the intercept')}"
-    return f"how much do the {count(len(group.levels), 'level')} of {group.name} differ {around}"
+def levels_of(group: Any) -> str:
+    """The levels of one group."""
+    return f"the {count(len(group.levels), 'level')} of {group.name}"
 
 
 def model_words(design: Any) -> list[str]:
@@ -70,22 +70,16 @@ def fixed_words(design: Any) -> Iterator[str]:
 
 def group_words(design: Any, group: Any) -> Iterator[str]:
     """What the random effects of one group are."""
-    slopes = [name for name in group.names if name != "Intercept"]
-    own = ["intercept"] if len(slopes) < len(group.names) else []
-    own += [f"effect of {name}" for name in slopes]
+    own = ["intercept" if name == "Intercept" else f"effect of {name}" for name in group.names]
     free = [name for name in group.names if name not in design.fixed_names]
-    around = (
-        "0"
-        if len(free) == len(group.names)
-        else "the fixed one"
-        if len(group.names) == 1
-        else "the fixed ones"
-    )
+    one = len(own) == 1
+    around = "0" if len(free) == len(own) else "the fixed one" if one else "the fixed ones"
+    lies = "it lies" if one else "they lie"
     yield (
-        f"Random {listed(own)} of each level of {group.name} ({len(group.levels)}): how far it lies from {around}; "
+        f"Random {listed(own)} of each level of {group.name} ({len(group.levels)}): how far {lies} from {around}; "
         f"normal with mean 0 and {spread(group)}."
     )
-    if free and len(free) < len(group.names):
+    if free and len(free) < len(own):
         yield f"Without a fixed effect of its own, and so around 0: {listed(free)} of {group.name}."
     if len(group.factors) > 1:
         yield f"A level of {group.name} is one combination of {listed(group.factors)}."
@@ -99,7 +93,8 @@ def spread(group: Any) -> str:
     if not sets:
         return "a standard deviation each, which are estimated; uncorrelated"
     if len(group.terms) == 1:
-        return "a standard deviation each and correlations, all estimated"
+        pairs = "a correlation" if len(group.names) == 2 else "correlations"
+        return f"a standard deviation each and {pairs}, all estimated"
     return (
         "a standard deviation each, all estimated; correlated within a term of the formula, not between terms"
     )

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from blupbayes.compare.ledger import MEAN, SENTENCES
 from blupbayes.errors import BlupbayesError
 from blupbayes.sensitivity import Sensitivity
 from blupbayes.show.digits import decimals, number
+from blupbayes.show.methods import ceiling
 from blupbayes.show.model_words import listed
 from blupbayes.show.report.doubts import doubts
 from blupbayes.show.report.findings import Findings
 from blupbayes.show.report.pieces import Grid, Items, Missing, Piece, Side, Text
+from blupbayes.show.sheet import TITLES
 from blupbayes.variances import significant
 
 __all__ = ["diagnostics", "ledger", "priors", "sensitivity", "shrinkage", "summary", "table"]
 
 MOST_ROWS = 40  # of a component in the table
 MOST_PICTURES = 4
+SHORTLY = {TITLES["fixed"]: "{}", TITLES["sd"]: "sd({})", TITLES["corr"]: "corr({})"}
+SHORT_NOTE = (
+    "Intervals and spreads are explained under the whole table. ML and REML give no interval of an sd there."
+)
+SCALE = "s_y is the sd of y, for a slope over the spread of its column: the scale of the default prior."
 NO_DOUBT = "No divergence, no R-hat above its limit and no estimate on the boundary."
 
 
 def summary(f: Findings) -> Iterator[Piece]:
     """The answer in short."""
-    yield Text(f.subject.comparison.verdict())
-    found = f.sensitivity
+    cmp, found, careful = f.subject.comparison, f.sensitivity, doubts(f.subject.answers)
+    yield in_short(f)
+    yield Text(cmp.verdict())
     if isinstance(found, Sensitivity):
-        yield Items(tuple(found.verdict().splitlines()))
-    careful = doubts(f.subject.answers)
+        heads = tuple(f"{group}: " for group in found.yard.groups)
+        lines = [line for line in found.verdict().splitlines() if line.startswith(heads)]
+        yield Items(tuple(f"{line.split('. ')[0].rstrip('.')}." for line in lines))
     yield Text(f"Be careful: {'; '.join(careful)}." if careful else NO_DOUBT)
+
+
+def in_short(f: Findings) -> Piece:
+    """Fixed effects, sds and correlations of the last fit and the first posterior."""
+    answers, sheet = f.subject.answers, f.subject.comparison.sheet(MOST_ROWS)
+    posteriors = [name for name, a in answers.items() if hasattr(a, "averages")]
+    labels = [*list(f.subject.of("fit"))[-1:], *posteriors[:1]] or list(answers)[:1]
+    where = [sheet.labels.index(name) for name in labels]
+    rows = tuple(
+        (SHORTLY[s.title].format(row.name), *(row.cells[k][j] for k in where for j in (0, 2)))
+        for s in sheet.sections
+        if s.title in SHORTLY
+        for row in s.rows
+    )
+    level = f"{100 * f.subject.comparison.ci_prob:g} %"
+    words = ["posterior mean" if name in posteriors else "estimate" for name in labels]
+    heads = [
+        h for name, word in zip(labels, words, strict=True) for h in (f"{name}: {word}", f"{level} interval")
+    ]
+    return Grid("The main numbers", ("", *heads), rows, (SHORT_NOTE,))
 
 
 def priors(f: Findings) -> Iterator[Piece]:
@@ -94,7 +125,7 @@ def ledger(f: Findings) -> Iterator[Piece]:
     except BlupbayesError as refusal:
         yield Missing("Ledger", str(refusal))
         return
-    yield Items((*largest(parts), *parts.attrs["parts"]))
+    yield Items((*largest(parts), *parts_words(parts)))
     pairs = coefficients(f.subject.design)
     for group, term in pairs[:MOST_PICTURES]:
         name = f"ledger-{group}-{term}"
@@ -104,26 +135,30 @@ def ledger(f: Findings) -> Iterator[Piece]:
     yield from left_out("Ledger", [f"{g}: {t}" for g, t in pairs])
 
 
+def parts_words(parts: pd.DataFrame) -> Iterator[str]:
+    """What each part is, and which are 0 everywhere."""
+    named = [name for name in MEAN if (parts[name] != 0).any()]
+    yield from (SENTENCES[name] for name in named)
+    if none := [name for name in MEAN if name not in named]:
+        yield f"0 everywhere here: {listed(none)}."
+
+
 def largest(parts: pd.DataFrame) -> Iterator[str]:
     """The level of each coefficient whose posterior mean is farthest from its BLUP, with the parts."""
-    levels = parts[parts["level"] != ""]
-    chosen = "group_mean" if (levels["component"] == "group_mean").any() else "b"
+    levels = parts[parts["component"] == "b"]
     for (estimator, group, term), rows in levels.groupby(["estimator", "group", "term"], sort=False):
-        own = rows[rows["component"] == chosen] if (rows["component"] == chosen).any() else rows
-        if own["difference"].notna().any():
-            yield one_largest(f"{estimator}, {group}", str(term), own.loc[own["difference"].abs().idxmax()])
+        if rows["difference"].notna().any():
+            where = f"{estimator}, {group}" if term == "Intercept" else f"{estimator}, {group}, {term}"
+            yield one_largest(where, rows.iloc[int(np.nanargmax(rows["difference"].abs().to_numpy()))])
 
 
-def one_largest(where: str, term: str, row: pd.Series) -> str:
+def one_largest(where: str, row: pd.Series) -> str:
     """The parts of one difference as a sum."""
-    names = [
-        name for name in ("theta", "curvature", "kappa", "monte_carlo") if row[name] != 0 or name == "theta"
-    ]
+    names = [name for name in MEAN if row[name] != 0] or ["theta"]
     places = decimals([row["blup"], row["posterior_mean"]], [abs(row["difference"])])
     shown = " + ".join(f"{name} {number(row[name], places)}" for name in names)
-    of = "" if term == "Intercept" else f", {term}"
     return (
-        f"{where}{of}: level {row['level']} has the largest difference: posterior mean "
+        f"{where}: b of level {row['level']} has the largest difference: posterior mean "
         f"{number(row['posterior_mean'], places)}, BLUP {number(row['blup'], places)}, difference "
         f"{number(row['difference'], places)} = {shown}."
     )
@@ -145,6 +180,7 @@ def sensitivity(f: Findings) -> Iterator[Piece]:
         (
             "REML plug-in: the estimate with its profile interval, the weight at its ends. Others: equal-tailed "
             "posterior intervals. Means of levels with their posterior sd, at REML with the prediction error.",
+            *([] if isinstance(f.asked, Mapping) else [SCALE]),
         ),
     )
     pairs = coefficients(f.subject.design)
@@ -175,7 +211,7 @@ def fit_grid(fits: dict[str, Any]) -> Grid:
     rows = tuple(
         (
             name, "yes" if a.converged else "NO", "yes" if a.is_boundary else "no", significant(a.log_likelihood),
-            f"{a.certificate.newton_decrement:.1e}", f"{a.certificate.gradient:.1e}",
+            f"at most {ceiling(a.certificate.newton_decrement)}", f"{a.certificate.gradient:.1e}",
             str(a.certificate.n_factorizations),
         )
         for name, a in fits.items()
