@@ -17,6 +17,7 @@ from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
 from blupbayes.ledgers import ledger
 from blupbayes.plots import Plots
+from blupbayes.reports import Reports
 from blupbayes.show import methods, tables
 from blupbayes.show.gt import to_gt
 from blupbayes.show.save import save, write
@@ -27,7 +28,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Plots):
+class Comparison(Plots, Reports):
     """Answers side by side; made by :func:`compare`.
 
     Parameters
