@@ -158,8 +158,5 @@ def prior_data(prior: PriorReading, places: Sequence[Any], digits: Digits) -> di
         "spread": [float(f"{x:.6g}") for x in prior.spread],
         "error": float(f"{prior.error:.1g}"),
         "sds": [[one_sd(found, k, digits.sds[k]) for found in prior.sds] for k in range(count)],
-        "curves": [
-            [[bell_data(c) for c in row[a:b]] for row in prior.curves]
-            for a, b in pairwise(ends)
-        ],
+        "curves": [[[bell_data(c) for c in row[a:b]] for row in prior.curves] for a, b in pairwise(ends)],
     }

@@ -126,7 +126,7 @@ def sd_summary(post: Any, ci_prob: float) -> dict[str, Any]:
     probs = ((1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2)
     quantiles = np.array([c.quantiles(probs, CLOSE * mixture.rel_error) for c in parts])
     ends = np.array([drawn_ends(*q) for q in quantiles])
-    curves = [c.pdf(np.linspace(*end, SD_POINTS)) for c, end in zip(parts, ends, strict=True)]
+    curves = [c.pdf(np.linspace(low, high, SD_POINTS)) for c, (low, high) in zip(parts, ends, strict=True)]
     return {"quantiles": quantiles, "ends": ends, "curves": np.array(curves)}
 
 

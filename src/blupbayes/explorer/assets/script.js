@@ -108,7 +108,7 @@ function beyond(f, v, y, text) {
 }
 
 function drawShrinkage(n) {
-  const b = n.b, J = b.levels.length, step = J <= 12 ? 34 : J <= 24 ? 24 : 18, svg = $("shrinkage"), top = 8;
+  const b = n.b, J = b.levels.length, step = J <= 12 ? 34 : J <= 24 ? 24 : 18, svg = $("shrinkage"), top = 22;
   const most = Math.max(6, Math.floor((svg.clientWidth || svg.parentNode.clientWidth) * 0.3 / 7));
   const names = b.levels.map(l => l.length > most ? l.slice(0, most - 1) + "…" : l);
   const left = 14 + 7.2 * Math.max(...names.map(l => l.length));
@@ -130,7 +130,7 @@ function drawShrinkage(n) {
   });
   if (b.fixed !== null) {
     mean(n.mean, "now");
-    if (!f.inside(n.mean)) beyond(f, n.mean, f.base - 4, `fixed effect ${number(n.mean, b.places)}`);
+    if (!f.inside(n.mean)) beyond(f, n.mean, 15, `fixed effect ${number(n.mean, b.places)}`);
   }
   f.svg.setAttribute("aria-label", `Shrinkage plot of ${b.levels.length} levels of ${b.group}. ${sentence(n)} The table below has all numbers.`);
 }
