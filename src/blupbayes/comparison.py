@@ -15,6 +15,7 @@ from blupbayes.compare.table import PEV, REQUESTS, Answer, absent, check_same_da
 from blupbayes.compare.verdict import verdict
 from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
+from blupbayes.explorers import Explorers
 from blupbayes.ledgers import ledger
 from blupbayes.plots import Plots
 from blupbayes.reports import Reports
@@ -28,7 +29,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Plots, Reports):
+class Comparison(Plots, Reports, Explorers):
     """Answers side by side; made by :func:`compare`.
 
     Parameters
