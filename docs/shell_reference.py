@@ -34,7 +34,7 @@ def section(name: str, verb: argparse.ArgumentParser, told: str) -> str:
     """One verb: what it is for, a table of its options, its examples."""
     actions = [a for a in verb._actions if a.dest != "help"]
     rows = [f"| {spelling(a)} | {(a.help or '').replace('|', chr(92) + '|')} |" for a in actions]
-    table = ["| argument | |", "|---|---|", *rows, ""] if rows else []
+    table = ["| argument | meaning |", "|---|---|", *rows, ""] if rows else []
     lines = (verb.epilog or "").splitlines()[1:]
     examples = ["```text", *(line.strip() for line in lines), "```", ""] if lines else []
     return "\n".join([f"## blupbayes {name}", "", f"{told[0].upper()}{told[1:]}.", "", *table, *examples])

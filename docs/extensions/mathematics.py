@@ -11,6 +11,10 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+TIGHT = r"<mo([^>]*)>(&#x0002F;|&#x0007C;|\|)</mo>"
+OPENING = ("&#x00028;", "&#x0005B;", "&#x0007B;")
+TILDE, SIM = "<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"  # a relation, not an accent
+JOINER = "&#8288;"  # a comma after a formula stays on its line
 LONG = 45  # signs of TeX in a line of text that may be wider than a phone
 NAMES = "log|exp|dim|max|min|lim|sin|cos"
 SPELLINGS = ((r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),)  # theirs, ours
@@ -30,17 +34,28 @@ def mathml(tex: str, block: bool) -> str:
     words = re.sub(r"<[^>]*>", " ", markup).replace(r"\_", "_")
     if unknown := re.search(r"\\\w+|&(?!#)", words):
         raise ValueError(f"{unknown[0]} is not known")
-    ordinary = r'<mo\1 lspace="0" rspace="0">\2</mo>'
-    markup = re.sub(r"<mo([^>]*)>(&#x0002F;|&#x0007C;|\|)</mo>", ordinary, markup.replace(r"\_", "_"))
-    return spaced(markup)
+    return spaced(sized(re.sub(TIGHT, r'<mo\1 lspace="0" rspace="0">\2</mo>', markup.replace(r"\_", "_"))))
+
+
+def sized(markup: str) -> str:
+    """Signs that TeX was told a size of: they have it wherever they stand, and no space around them."""
+
+    def said(found: re.Match[str]) -> str:
+        form = "prefix" if found[2] in "([{" or found[2] in OPENING else "postfix"
+        return f'<mo {found[1]} stretchy="true" form="{form}" lspace="0" rspace="0">{found[2]}</mo>'
+
+    return re.sub(r"<mo (minsize=[^>]*?)(?: lspace=[^>]*)?>([^<]*)</mo>", said, markup).replace(TILDE, SIM)
 
 
 def spaced(markup: str) -> str:
     """Thin spaces around the names of functions: before one that follows an operand, after one before an operand."""
     thin = '<mspace width="0.1667em"/>'
     before = rf"(</mi>|</mn>|</msup>|</msub>|</mfrac>|</mstyle>|&#x00029;</mo>)(?=(?:<msu[bp]>)?<mi>(?:{NAMES})</mi>)"
-    after = rf"(<mi>(?:{NAMES})</mi>)(?=<(?!mo|/))"
-    return re.sub(after, rf"\1{thin}", re.sub(before, rf"\1{thin}", markup))
+    after = rf"(?<!<msub>)(?<!<msup>)(?<!<munder>)(<mi>(?:{NAMES})</mi>)(?=<(?!mo|/))"
+    base = rf"(<msub><mi>(?:{NAMES})</mi><m[in]>[^<]*</m[in]></msub>)(?=<m(?!o))"
+    for place in (before, after, base):
+        markup = re.sub(place, rf"\1{thin}", markup)
+    return markup
 
 
 def write(self: Any, node: nodes.Element, block: bool) -> None:
@@ -56,7 +71,7 @@ def write(self: Any, node: nodes.Element, block: bool) -> None:
     name = "div" if block else "span"
     kind = "math block" if block else "math wide" if wide else "math"
     ids = "".join(f'<span id="{one}"></span>' for one in node.get("ids", []))
-    self.body.append(f'{ids}<{name} class="{kind}"{attributes}>{markup}</{name}>')
+    self.body.append(f'{ids}<{name} class="{kind}"{attributes}>{markup}</{name}>{"" if block else JOINER}')
     raise nodes.SkipNode
 
 

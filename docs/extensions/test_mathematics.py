@@ -38,6 +38,28 @@ def test_every_formula_of_the_pages_is_understood(page):
         assert words(mathml(tex, block=True)), tex
 
 
+PARTS = {"mfrac": 2, "msub": 2, "msup": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_element_has_as_many_parts_as_it_needs(page):
+    for tex in [*formulas(page), r"\log_2\alpha \max_x f \log^2 x"]:
+        for element in ElementTree.fromstring(mathml(tex, block=True)).iter():
+            tag = element.tag.split("}")[1]
+            assert len(element) == PARTS.get(tag, len(element)), (tex, tag)
+
+
+def test_signs_with_a_size_open_and_close():
+    markup = mathml(r"\Big[ a \Big]^2", False)
+    assert (
+        re.findall(r'form="(\w+)"', markup) == ["prefix", "postfix"] and markup.count('stretchy="true"') == 2
+    )
+
+
+def test_distributed_as_is_a_relation():
+    assert words(mathml(r"b \sim N", False)) == "b\u223cN"
+
+
 def test_fractions_and_powers_have_the_right_parts():
     assert children(mathml(r"-\tfrac12 \log x", False), "mfrac") == ["1", "2"]
     assert children(mathml(r"X'WX", False), "msup") == ["X", "\u2032"]
