@@ -7,14 +7,16 @@ from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 TIGHT = r"<mo([^>]*)>(&#x0002F;|&#x0007C;|\|)</mo>"
 OPENING = ("&#x00028;", "&#x0005B;", "&#x0007B;")
+CAPITAL = r"<mi>(&#x003(?:9[1-9A-F]|A[0-9]);)</mi>"  # Greek capitals stand upright
 TILDE, SIM = "<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"  # a relation, not an accent
-JOINER = "&#8288;"  # a comma after a formula stays on its line
+PUNCTUATION = re.compile(r"[,.;:)\]]+")
 LONG = 45  # signs of TeX in a line of text that may be wider than a phone
 NAMES = "log|exp|dim|max|min|lim|sin|cos"
 SPELLINGS = ((r"\\(begin|end)\{(?:aligned|split)\}", r"\\\1{align*}"),)  # theirs, ours
@@ -31,10 +33,12 @@ def mathml(tex: str, block: bool) -> str:
     for theirs, ours in SPELLINGS:
         tex = re.sub(theirs, ours, tex)
     markup = convert(tex, display="block" if block else "inline")
-    words = re.sub(r"<[^>]*>", " ", markup).replace(r"\_", "_")
-    if unknown := re.search(r"\\\w+|&(?!#)", words):
+    markup = re.sub(r">\\([{}_])<", r">\1<", markup.replace(r"\_", "_"))
+    words = re.sub(r"<[^>]*>", " ", markup)
+    if unknown := re.search(r"\\.|&(?!#)", words):
         raise ValueError(f"{unknown[0]} is not known")
-    return spaced(sized(re.sub(TIGHT, r'<mo\1 lspace="0" rspace="0">\2</mo>', markup.replace(r"\_", "_"))))
+    markup = re.sub(CAPITAL, r'<mi mathvariant="normal">\1</mi>', markup)
+    return spaced(sized(re.sub(TIGHT, r'<mo\1 lspace="0" rspace="0">\2</mo>', markup)))
 
 
 def sized(markup: str) -> str:
@@ -58,6 +62,21 @@ def spaced(markup: str) -> str:
     return markup
 
 
+class Joined(SphinxPostTransform):
+    """A comma after a formula stays on its line: it becomes part of the formula's own piece of text."""
+
+    default_priority = 310
+
+    def run(self, **_: Any) -> None:
+        """Move the signs from the text into the node before it."""
+        for node in list(self.document.findall(nodes.math)):
+            behind = node.next_node(descend=False, siblings=True)
+            found = PUNCTUATION.match(behind) if isinstance(behind, nodes.Text) else None
+            if found:
+                node["behind"] = found[0]
+                behind.parent.replace(behind, nodes.Text(behind[found.end() :]))
+
+
 def write(self: Any, node: nodes.Element, block: bool) -> None:
     """Put a formula where it stands; what cannot be read is a warning and stays TeX."""
     tex = node.astext().strip()
@@ -71,12 +90,15 @@ def write(self: Any, node: nodes.Element, block: bool) -> None:
     name = "div" if block else "span"
     kind = "math block" if block else "math wide" if wide else "math"
     ids = "".join(f'<span id="{one}"></span>' for one in node.get("ids", []))
-    self.body.append(f'{ids}<{name} class="{kind}"{attributes}>{markup}</{name}>{"" if block else JOINER}')
+    self.body.append(
+        f'{ids}<{name} class="{kind}"{attributes}>{markup}{self.encode(node.get("behind", ""))}</{name}>'
+    )
     raise nodes.SkipNode
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the renderer; conf.py chooses it with html_math_renderer."""
+    app.add_post_transform(Joined)
     app.add_html_math_renderer(
         "mathml",
         (lambda self, node: write(self, node, False), None),

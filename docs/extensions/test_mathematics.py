@@ -50,10 +50,15 @@ def test_every_element_has_as_many_parts_as_it_needs(page):
 
 
 def test_signs_with_a_size_open_and_close():
+    assert words(mathml(r"\Big\{ a \Big\}", False)) == "{a}"
     markup = mathml(r"\Big[ a \Big]^2", False)
     assert (
         re.findall(r'form="(\w+)"', markup) == ["prefix", "postfix"] and markup.count('stretchy="true"') == 2
     )
+
+
+def test_greek_capitals_stand_upright():
+    assert mathml(r"\Sigma\sigma", False).count('mathvariant="normal"') == 1
 
 
 def test_distributed_as_is_a_relation():
