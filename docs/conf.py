@@ -95,4 +95,13 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "gallery": [], "quickstart": []}
+WIDE = (
+    "index",
+    "gallery",
+    "quickstart",
+    "theory",
+    "lme4",
+    "bambi_brms",
+    "limitations",
+)  # tables need the room
+html_sidebars = {name: [] for name in WIDE}
