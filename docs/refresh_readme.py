@@ -1,12 +1,15 @@
-"""Run the Python blocks of the README and of docs/*.md, and rewrite the outputs printed below them.
+"""Run the Python and shell blocks of the README and of docs/*.md, and rewrite the outputs printed below them.
 
     uv run python docs/refresh_readme.py             rewrite the outputs
     uv run python docs/refresh_readme.py --check     only compare; exit 1 on a difference
 
-A page is one script: its ```python blocks run in order, in one namespace. A ```text block right after one
-is its output. Words and whole numbers must agree exactly, other numbers to the last printed digit (one unit,
-for rounding). A comment ``<!-- Monte Carlo: 0.2 -->`` between the two allows that relative difference, and takes
-no notice of a sampler's diagnostics ("NUTS: ..."); it is given only where numbers are draws.
+A page is one script: its ```python blocks run in order, in one namespace; each line of a ```sh block is a command of
+blupbayes, run in an empty folder. A ```text block right after one is its output (for the shell with what goes to
+stderr). Words and whole numbers must agree exactly, other numbers to the last printed digit (one unit, for rounding). A
+comment ``<!-- Monte Carlo: 0.2 -->`` between the two allows that relative difference and overlooks a sampler's
+diagnostics ("NUTS: ..."); it is given only where numbers are draws.
+
+Pages with {code-cell} blocks (docs/gallery.md) run when the site is built, and not here.
 """
 
 from __future__ import annotations
@@ -14,15 +17,21 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import shell_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n"
+    r"^```(?P<language>python|sh)\n(?P<code>.*?)^```\n"
     r"(?:\s*(?:<!-- Monte Carlo: (?P<tolerance>[\d.]+) -->\s*)?^```text\n(?P<output>.*?)^```\n)?",
     re.M | re.S,
 )
@@ -40,6 +49,7 @@ class Block(NamedTuple):
     output: str | None
     span: tuple[int, int]  # of the output, within the page
     tolerance: float  # relative, for Monte Carlo output; 0 elsewhere
+    language: str = "python"
 
 
 def blocks(text: str) -> list[Block]:
@@ -51,9 +61,36 @@ def blocks(text: str) -> list[Block]:
             m["output"],
             m.span("output"),
             float(m["tolerance"] or 0),
+            m["language"],
         )
         for m in BLOCK.finditer(text)
     ]
+
+
+def run_shell(code: str) -> str:
+    """Run each line as a command of blupbayes, here, and return what it says on stdout and stderr."""
+    from blupbayes.cli import main as shell
+
+    said = io.StringIO()
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty), both_to(said):
+        for line in code.splitlines():
+            program, *arguments = shlex.split(line)
+            if program != "blupbayes":
+                raise ValueError(f"{line!r}: a ```sh block holds commands of blupbayes")
+            shell(arguments)
+    return tidied(said.getvalue())
+
+
+@contextlib.contextmanager
+def both_to(stream: io.StringIO) -> Iterator[None]:
+    """Send stdout and stderr to one place."""
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        yield
+
+
+def tidied(said: str) -> str:
+    """Output without blanks at line ends."""
+    return "".join(line.rstrip() + "\n" for line in said.rstrip().splitlines())
 
 
 def run(code: str, namespace: dict[str, object], filename: str, line: int = 0) -> str:
@@ -62,8 +99,7 @@ def run(code: str, namespace: dict[str, object], filename: str, line: int = 0) -
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("error")
         exec(compile("\n" * line + code, filename, "exec"), namespace)
-    lines = (one.rstrip() for one in printed.getvalue().rstrip().splitlines())
-    return "".join(one + "\n" for one in lines)
+    return tidied(printed.getvalue())
 
 
 def unit(number: str) -> float:
@@ -106,7 +142,9 @@ def refresh(page: Path) -> tuple[str, list[str]]:
     namespace: dict[str, object] = {"__name__": "__main__"}
     pieces, found, end = [], [], 0
     for block in blocks(text):
-        actual = run(block.code, namespace, str(page.relative_to(ROOT)), block.line)
+        name = str(page.relative_to(ROOT))
+        python = block.language == "python"
+        actual = run(block.code, namespace, name, block.line) if python else run_shell(block.code)
         if block.output is None:
             continue
         lines = differences(block.output, actual, block.tolerance)
@@ -114,7 +152,9 @@ def refresh(page: Path) -> tuple[str, list[str]]:
         start, stop = block.span
         pieces += [text[end:start], actual if lines else block.output]
         end = stop
-    return "".join([*pieces, text[end:]]), found
+    whole = "".join([*pieces, text[end:]])
+    made = shell_reference.renewed(whole)
+    return made, found + ([] if made == whole else ["- the generated part of this page", "+ another one"])
 
 
 def main(arguments: list[str]) -> int:

@@ -1,8 +1,9 @@
-"""Fixtures: the three storages of the mixed model equations, which must agree to rounding."""
+"""Fixtures: the browser, and the three storages of the mixed model equations, which must agree to rounding."""
 
 import pytest
 
 from blupbayes.mme import layout
+from browser import browser  # noqa: F401
 
 STORAGES = {
     "dense": {},

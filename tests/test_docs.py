@@ -12,12 +12,15 @@ from types import ModuleType
 
 import pytest
 
+import blupbayes
+import blupbayes.results
+import blupbayes.sensitivity
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "blupbayes"
 TAG = re.compile(r"\[E-[A-Z0-9]+\]")
-MARKDOWN = sorted(
-    page for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks") for page in folder.glob("*.md")
-)
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "docs" / "api", ROOT / "docs" / "lessons", ROOT / "benchmarks")
+MARKDOWN = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
 
 
 def load_refresher() -> ModuleType:
@@ -120,6 +123,42 @@ def test_the_files_that_the_readme_names_as_checks_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:tests|docs|benchmarks)/[\w./]*)`", text))
     assert named and not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_reference_has_every_public_name():
+    written = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "api").glob("*.md"))
+    names = {name for name in blupbayes.__all__ if not name.startswith("_")}
+    missing = [n for n in names if not re.search(rf"^\.\. auto\w+:: (blupbayes\.)?{n}$", written, re.M)]
+    assert not missing, f"in no page of docs/api: {sorted(missing)}"
+
+
+def test_the_summaries_of_the_reference_name_what_exists():
+    nouns = {
+        "MixedModel",
+        "Fit",
+        "Gaussian",
+        "Posterior",
+        "ExactPosterior",
+        "Comparison",
+        "Sensitivity",
+        "Prior",
+    }
+    places = (blupbayes, blupbayes.results, blupbayes.comparison, blupbayes.sensitivity)
+    classes = {name: next(getattr(p, name) for p in places if hasattr(p, name)) for name in nouns}
+    seen = set()
+    for page in (ROOT / "docs" / "api").glob("*.md"):
+        for noun, member in re.findall(r"^   (\w+)\.(\w+)$", page.read_text(encoding="utf-8"), re.M):
+            assert hasattr(classes[noun], member) or member in classes[noun].__annotations__, (noun, member)
+            seen.add(noun)
+    assert seen == nouns
+
+
+def test_the_gallery_has_every_figure():
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    figures = [name for name in dir(blupbayes.comparison.Comparison) if name.startswith("plot_")]
+    figures += [name for name in dir(blupbayes.sensitivity.Sensitivity) if name.startswith("plot")]
+    figures += [name for name in blupbayes.__all__ if name.startswith("plot_") or name == "figure"]
+    assert len(figures) > 7 and not [name for name in figures if f".{name}(" not in gallery]
 
 
 def test_the_readme_is_short():

@@ -1,12 +1,13 @@
 """The paths as long tables: every point complete, values those of the points themselves."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import blupbayes as bb
 from blupbayes.compare.paths import kappa_table, pooling_table
 from blupbayes.errors import DataError
-from blupbayes.mme.gaussian import posterior
+from blupbayes.mme.gaussian import kappa_path, posterior
 from blupbayes.mme.pooling import pooling_path
 
 COLUMNS = ["component", "group", "level", "term", "estimate", "uncertainty", "uncertainty_kind"]
@@ -48,7 +49,22 @@ def test_pooling_table_holds_each_point(statistics, T):
         assert means["estimate"].to_numpy().reshape(-1, 2) == pytest.approx(
             point.beta + point.b[0], rel=1e-14
         )
-        assert means["uncertainty"].isna().all() and (means["uncertainty_kind"] == "").all()
+        assert means["uncertainty"].tolist() == point.sum_sd[0].ravel().tolist()
+        assert (means["uncertainty_kind"] == "pev_sd").all()
+
+
+def test_at_tau_one_both_paths_say_the_same_of_group_means(statistics, T):
+    names = statistics.groups, statistics.fixed_names
+    pooled = pooling_table(*names, pooling_path(statistics, T, 25.0, [1.0])).drop(columns="tau")
+    limit = kappa_table(*names, kappa_path(statistics, T, 25.0, [0.0])).drop(columns="kappa")
+    pd.testing.assert_frame_equal(pooled, limit, rtol=1e-12)
+
+
+def test_without_fixed_effects_the_pooling_path_has_both_ends():
+    model = bb.MixedModel("travel ~ 0 + (1 | Rail)", bb.load_dataset("rail"))
+    path = model.pooling_path({"Rail": 20.0, "residual": 4.0}, [0, np.inf])
+    assert path["estimate"].round(2).tolist() == [0.0] * 6 + [31.67, 50.0, 54.0, 82.67, 84.67, 96.0]
+    assert set(path["component"]) == {"b"}
 
 
 def test_text_columns_have_no_holes(statistics, T):

@@ -48,8 +48,32 @@ def test_both_routes_agree_in_the_middle(kind, storage):
         seen = np.isfinite(x)
         assert (seen == np.isfinite(y)).all()
         close(y[seen], x[seen], tolerance=1e-8)  # elimination cancels tau^2 of the information
-    for x, y in zip(by_factor.b + by_factor.b_sd, by_decomposition.b + by_decomposition.b_sd, strict=True):
-        close(y, x, tolerance=1e-8)
+    for name in ("b", "b_sd", "sum_sd"):
+        for x, y in zip(getattr(by_factor, name), getattr(by_decomposition, name), strict=True):
+            seen = np.isfinite(x)
+            assert (seen == np.isfinite(y)).all()
+            close(y[seen], x[seen], tolerance=1e-8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_pooling_the_sd_of_a_group_mean_is_that_of_least_squares(kind):
+    """sigma times the length of (e_k + e_jk)'[X Z]^+, where least squares determines the sum; else infinite."""
+    d, statistics, theta = case(kind)
+    (point,) = pooling_path(statistics, statistics.factors(theta), SIGMA, [np.inf])
+    XZ, q = np.hstack([d.X, d.Z]), d.Z.shape[1]
+    inverse, column = np.linalg.pinv(XZ, rcond=1e-10), 0
+    for g, found in zip(statistics.groups, point.sum_sd, strict=True):
+        for j in range(len(g.levels)):
+            for k, name in enumerate(g.names):
+                if name not in statistics.fixed_names:
+                    assert np.isnan(found[j, k])
+                else:
+                    a = np.zeros(d.X.shape[1] + q)
+                    a[[statistics.fixed_names.index(name), d.X.shape[1] + column]] = 1.0
+                    seen = np.allclose(a @ inverse @ XZ, a, atol=1e-8)
+                    sd = SIGMA * np.linalg.norm(a @ inverse) if seen else np.inf
+                    assert found[j, k] == pytest.approx(sd, rel=1e-7)
+                column += 1
 
 
 def test_what_the_data_cannot_see_has_infinite_sd_without_pooling():

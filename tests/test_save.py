@@ -10,7 +10,7 @@ import pytest
 
 import blupbayes as bb
 from blupbayes.errors import ComparisonError
-from blupbayes.show.save import save, write
+from blupbayes.show.save import new_file, save, write, write_new
 
 NASTY = [
     "a<b & c>d",
@@ -94,6 +94,39 @@ def test_nothing_is_rendered_for_a_suffix_that_is_not_asked_for(tmp_path):
         == "x"
     )
     assert write(str(tmp_path / "b"), "é\n").read_bytes() == "é\n".encode()
+
+
+def test_a_new_file_is_refused_before_any_work(tmp_path):
+    there = write(tmp_path / "there.html", "kept")
+    for path, why in [
+        (tmp_path, "it is a folder"),
+        (tmp_path / "page.txt", r"must end in \.html or \.md"),
+        (tmp_path / "none" / "page.html", "there is no folder"),
+        (there, "the file exists.*force=True"),
+    ]:
+        with pytest.raises(ComparisonError, match=rf"^show\('{re.escape(str(path))}'\): .*{why}"):
+            new_file("show", path, (".html", ".md"), False)
+    assert new_file("show", there, (".html",), True) == there
+    assert new_file("show", str(tmp_path / "page.HTML"), (".html",), False) == tmp_path / "page.HTML"
+
+
+def test_an_interruption_leaves_what_was_there(tmp_path, monkeypatch):
+    path = write(tmp_path / "page.html", "before")
+
+    def interrupted(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_new(path, "after")
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
+    assert write_new(path, "after").read_text() == "after" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ComparisonError, match="cannot write"):
+        write_new(tmp_path / "none" / "page.html", "text")
 
 
 class Texts(HTMLParser):

@@ -19,6 +19,9 @@ from blupbayes.errors import BlupbayesError, DataError
 from blupbayes.lessons import lesson, list_lessons
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.prior import Prior
+from blupbayes.shell_examples import add_examples
+from blupbayes.show.report.doubts import doubts
+from blupbayes.show.report.output import check_path
 from blupbayes.show.tables import to_csv
 from blupbayes.versions import show_versions, versions
 
@@ -68,14 +71,39 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1, help="of the sampler (default 1)")
     demo.set_defaults(run=run_demo)
     add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
+    add_report(verbs.add_parser("report", help="everything about your data in one file, to send or to print"))
     verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
     add_lesson(verbs.add_parser("lesson", aliases=["lessons"], help="copy a lesson to work in, or list all"))
     verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
+    add_examples(top, verbs.choices)
     return top
 
 
 def add_compare(verb: argparse.ArgumentParser) -> None:
     """Options of compare."""
+    add_answers(verb)
+    verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
+    verb.set_defaults(run=run_compare)
+
+
+def add_report(verb: argparse.ArgumentParser) -> None:
+    """Options of report."""
+    add_answers(verb)
+    verb.add_argument("-o", "--output", metavar="FILE", required=True, help="write .html, .ipynb or .md")
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    verb.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 2, after writing, on divergences, R-hat above 1.01 or a fit on the boundary",
+    )
+    verb.add_argument("--title", help="of the report (default: from the data)")
+    verb.add_argument("--question", help="in your words (default: from the formula)")
+    verb.add_argument("--no-sensitivity", action="store_true", help="leave out what other priors would do")
+    verb.set_defaults(run=run_report)
+
+
+def add_answers(verb: argparse.ArgumentParser) -> None:
+    """Options that say which answers to what."""
     verb.add_argument("data", metavar="DATA", help="a .csv or .parquet file, or the name of a data set")
     verb.add_argument("formula", metavar="FORMULA", help='for example "travel ~ 1 + (1 | Rail)"')
     verb.add_argument(
@@ -110,8 +138,6 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
         default="raise",
         help="rows with missing values (default raise)",
     )
-    verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
-    verb.set_defaults(run=run_compare)
 
 
 def add_lesson(verb: argparse.ArgumentParser) -> None:
@@ -143,6 +169,30 @@ def run_demo(args: argparse.Namespace) -> None:
 def run_compare(args: argparse.Namespace) -> None:
     """Compare the answers for a file or a data set."""
     output = check_output(args.output)
+    found = compared(args)
+    if output is None:
+        print(text(found))
+        return
+    replaced = " (replaced)" if output.exists() else ""
+    write(output, FORMATS[output.suffix](found))
+    print(f"{output}{replaced}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Write a report; 2 if it is to be strict and there are doubts."""
+    check_path(args.output, args.force)
+    found = compared(args)
+    file = args.data if Path(args.data).exists() else None
+    options = {"title": args.title, "question": args.question, "sensitivity": not args.no_sensitivity}
+    print(found.report(args.output, force=args.force, data=file, **options))
+    reasons = doubts(found.answers) if args.strict else []
+    if reasons:
+        print(f"blupbayes: strict: {'; '.join(reasons)}", file=sys.stderr)
+    return 2 if reasons else 0
+
+
+def compared(args: argparse.Namespace) -> Comparison:
+    """The answers that the options ask for."""
     chosen = {name: getattr(args, name) for name in ("draws", "tune", "chains", "target_accept")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     stray = [name for name in ("seed", *chosen) if getattr(args, name) is not None and not args.sample]
@@ -153,7 +203,7 @@ def run_compare(args: argparse.Namespace) -> None:
     prior = Prior(sd=args.prior) if args.prior else None
     options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
     model = MixedModel(args.formula, read(args.data), **options)
-    found = model.compare(
+    return model.compare(
         prior,
         args.sample,
         args.ci_prob,
@@ -164,12 +214,6 @@ def run_compare(args: argparse.Namespace) -> None:
         rel_error=args.rel_error,
         **chosen,
     )
-    if output is None:
-        print(text(found))
-        return
-    replaced = " (replaced)" if output.exists() else ""
-    write(output, FORMATS[output.suffix](found))
-    print(f"{output}{replaced}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
 
 
 def run_datasets(args: argparse.Namespace) -> None:
@@ -269,13 +313,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 for bad input, with one clear line on stderr and nothing written.
+        0, or 2: for bad input, with one clear line on stderr and nothing written, and for ``report --strict`` with
+        doubts, after writing.
     """
     # The tables show every message at their foot; the log would repeat it on stderr.
     logging.getLogger("blupbayes").addHandler(logging.NullHandler())
     args = parser().parse_args(argv)
     try:
-        args.run(args)
+        code: int | None = args.run(args)
         sys.stdout.flush()
     except BlupbayesError as error:
         print(f"blupbayes: {error}", file=sys.stderr)
@@ -286,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         print(f"blupbayes: {error}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from blupbayes.compare.table import PEV, REQUESTS, Answer, absent, check_same_da
 from blupbayes.compare.verdict import verdict
 from blupbayes.derived import NONE
 from blupbayes.errors import ComparisonError
+from blupbayes.explorers import Explorers
 from blupbayes.ledgers import ledger
 from blupbayes.plots import Plots
+from blupbayes.reports import Reports
 from blupbayes.show import methods, tables
 from blupbayes.show.gt import to_gt
 from blupbayes.show.save import save, write
@@ -27,7 +29,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Plots):
+class Comparison(Plots, Reports, Explorers):
     """Answers side by side; made by :func:`compare`.
 
     Parameters
@@ -124,7 +126,7 @@ class Comparison(Plots):
         -------
         DataFrame
             left, right, difference, holds, a row per identity; of all entries of a vector or matrix the one that
-            misses most, named by ``where``. It holds if |difference| <= tolerance x scale. ``tag`` and
+            misses most, named by ``where``. It holds if ``abs(difference) <= tolerance * scale``. ``tag`` and
             ``statement`` say what it is. ``attrs["subsample"]`` says which rows were used, where not all;
             ``attrs["remarks"]`` what was left out, and why.
 

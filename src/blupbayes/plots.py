@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from blupbayes.compare.table import long
 from blupbayes.ledgers import ledger
 from blupbayes.path_plots import PathPlots
-from blupbayes.plot_tables import variance_curves
 
 if TYPE_CHECKING:
     from blupbayes.show.figures.result import FigureResult
@@ -124,8 +123,7 @@ class Plots(PathPlots):
         """
         from blupbayes.show.figures.variances import variances
 
-        curves = variance_curves(self._tables.exact("plot_variances"), self._tables.statistics)
-        return variances(self.table, curves, width=width)
+        return variances(self.table, self._tables.variances, width=width)
 
     def plot_forest(
         self,

@@ -51,7 +51,7 @@ def pooling_table(
     """Points of the pooling path -> its long table."""
     frames = []
     for point in points:
-        means = summed(groups, fixed_names, point.beta, point.b)
+        means = summed(groups, fixed_names, point)
         sd = [x.ravel() for x in point.b_sd]
         frames.append(
             stack("tau", point.tau, groups, fixed_names, point.beta, point.beta_sd, "se", point.b, sd, means)
@@ -87,22 +87,24 @@ def stack(
         )
         for k, g in enumerate(groups)
     ]
-    means = means.assign(component="group_mean", uncertainty_kind="pev_sd" if "uncertainty" in means else "")
+    means = means.assign(component="group_mean", uncertainty_kind="pev_sd")
     table = pd.concat([fixed, *random, means], ignore_index=True)[KEYS]
     table[["group", "level"]] = table[["group", "level"]].fillna("")
     table.insert(0, name, float(value))
     return table
 
 
-def summed(
-    groups: Sequence[GroupNames], fixed_names: Sequence[str], beta: Array, b: Sequence[Array]
-) -> pd.DataFrame:
-    """beta_k + b_jk without a spread, for the coefficients that have a fixed column of the same name."""
+def summed(groups: Sequence[GroupNames], fixed_names: Sequence[str], point: Any) -> pd.DataFrame:
+    """beta_k + b_jk for the coefficients that have a fixed column of the same name, and their sds."""
     frames = []
     for i, g in enumerate(groups):
         shared = [k for k, term in enumerate(g.names) if term in fixed_names]
         place = [list(fixed_names).index(g.names[k]) for k in shared]
-        frames.append(pd.DataFrame(labels(g, shared) | {"estimate": (beta[place] + b[i][:, shared]).ravel()}))
+        sums = {
+            "estimate": (point.beta[place] + point.b[i][:, shared]).ravel(),
+            "uncertainty": point.sum_sd[i][:, shared].ravel(),
+        }
+        frames.append(pd.DataFrame(labels(g, shared) | sums))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
-from blupbayes.mme.gaussian import null_split, posterior
+from blupbayes.mme.gaussian import GaussianPosterior, null_split, posterior
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["PathPoint", "no_pooling", "pooling_path"]
@@ -29,7 +29,8 @@ NULL = 1e-10  # share of the largest eigenvalue below which a direction is not s
 class PathPoint:
     """One point of the path: estimates and their sds (inf where the limit has none).
 
-    ``beta``, ``beta_sd`` (p,); ``b``, ``b_sd``: (J, q) per grouping factor.
+    ``beta``, ``beta_sd`` (p,); ``b``, ``b_sd``: (J, q) per grouping factor; ``sum_sd`` (J, q): of beta_k + b_jk, NaN
+    for a coefficient without a fixed column of the same name.
     """
 
     tau: float
@@ -37,6 +38,7 @@ class PathPoint:
     beta_sd: Array
     b: tuple[Array, ...]
     b_sd: tuple[Array, ...]
+    sum_sd: tuple[Array, ...]
 
 
 def pooling_path(
@@ -60,7 +62,34 @@ def _at(statistics: Statistics, T: tuple[Array, ...], sigma: float, tau: float) 
         return no_pooling(statistics, T, sigma, tau)
     g = posterior(statistics, tuple(tau * t for t in T), sigma)
     b_sd = tuple(np.sqrt(np.maximum(np.diagonal(c, axis1=1, axis2=2), 0.0)) for c in g.pev)
-    return PathPoint(tau, g.beta, np.sqrt(np.diag(g.beta_cov)), g.b, b_sd)
+    return PathPoint(tau, g.beta, np.sqrt(np.diag(g.beta_cov)), g.b, b_sd, sum_sds(statistics, g))
+
+
+def shared(statistics: Statistics) -> list[list[int]]:
+    """For each coefficient of each group the column of X of the same name, -1 without one."""
+    names = list(statistics.fixed_names)
+    return [[names.index(name) if name in names else -1 for name in g.names] for g in statistics.groups]
+
+
+def columns_of_b(statistics: Statistics) -> NDArray[np.intp]:
+    """The same for every b (q,) in the layout's order."""
+    layout = statistics.layout
+    out = np.full(layout.size, -1)
+    for place, offset, (J, q) in zip(shared(statistics), layout.offsets, layout.shapes, strict=True):
+        out[offset : offset + J * q] = np.tile(place, J)
+    return out
+
+
+def sum_sds(statistics: Statistics, g: GaussianPosterior) -> tuple[Array, ...]:
+    """Sds of beta_k + b_jk [E-PEV], NaN where there is no beta_k."""
+    out = []
+    for place, pev, cross in zip(shared(statistics), g.pev, g.cross_cov, strict=True):
+        sd = np.full(pev.shape[:2], np.nan)
+        for k, c in enumerate(place):
+            if c >= 0:
+                sd[:, k] = np.sqrt(np.maximum(g.beta_cov[c, c] + pev[:, k, k] + 2 * cross[:, k, c], 0.0))
+        out.append(sd)
+    return tuple(out)
 
 
 def largest_strength(statistics: Statistics, T: tuple[Array, ...]) -> float:
@@ -100,18 +129,21 @@ def no_pooling(statistics: Statistics, T: tuple[Array, ...], sigma: float, tau: 
     z = V @ (K @ (V.T @ np.concatenate([np.zeros(r), B[:, r]])))
     G, free = null_split(statistics.R)
     maps = np.block([[G, np.zeros((len(G), q))], [np.zeros((q, r)), Lam]])
+    place = columns_of_b(statistics)
+    lost = np.sum(free**2, axis=1) > 1e-12  # coefficients that X itself leaves open
+    with_beta = maps[len(G) :] + np.where(place >= 0, maps[place].T, 0.0).T
+    maps = np.vstack([maps, with_beta])
     variance = np.sum((maps @ V @ K) * (maps @ V), axis=1)
     hidden = np.sum((maps @ to_null) ** 2, axis=1)
     hidden[hidden < 1e-12 * np.maximum(np.sum(maps**2, axis=1), 1e-300)] = 0.0
-    hidden[: len(G)][np.sum(free**2, axis=1) > 1e-12] = np.inf
+    hidden[np.concatenate([lost, np.zeros(q, dtype=bool), np.append(lost, False)[place]])] = np.inf
     with np.errstate(invalid="ignore"):
         sd = sigma * np.sqrt(variance + np.where(hidden > 0, tau**2 * hidden, 0.0))
     beta = G @ (statistics.R @ statistics.beta_ols + z[:r])
-    columns = np.column_stack([Lam @ z[r:], sd[len(G) :]])
-    parts = layout.split(columns)
-    return PathPoint(
-        tau, beta, sd[: len(G)], tuple(x[:, :, 0] for x in parts), tuple(x[:, :, 1] for x in parts)
-    )
+    sums = np.where(place >= 0, sd[len(G) + q :], np.nan)
+    parts = layout.split(np.column_stack([Lam @ z[r:], sd[len(G) : len(G) + q], sums]))
+    b, b_sd, sum_sd = (tuple(x[:, :, i] for x in parts) for i in range(3))
+    return PathPoint(tau, beta, sd[: len(G)], b, b_sd, sum_sd)
 
 
 def lam(statistics: Statistics, T: tuple[Array, ...]) -> Array:

@@ -74,8 +74,8 @@ class Decov(Short):
 
     Notes
     -----
-    With k = scale sqrt(q) and h = |r|, tau = h / k and pi_j = r_j^2 / h^2, whose Jacobian is 2^(q-1) prod_j r_j /
-    (k h^(2q - 1)). Source: rstanarm, "Prior Distributions for rstanarm Models".
+    With k = scale sqrt(q) and h the length of r, tau = h / k and pi_j = r_j^2 / h^2, whose Jacobian is
+    2^(q-1) prod_j r_j / (k h^(2q - 1)). Source: rstanarm, "Prior Distributions for rstanarm Models".
 
     Examples
     --------
@@ -123,7 +123,7 @@ class Decov(Short):
 class Wishart(Short):
     """blme's default: S = Sigma / sigma^2 ~ Wishart(df, scale I), improper at scale = inf.
 
-    At scale = inf the density of S, with respect to S, is |S|^((df - q - 1) / 2) without a constant.
+    At scale = inf the density of S, with respect to S, is ``|S|^((df - q - 1) / 2)`` without a constant.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Wishart(Short):
 class InverseWishart(Short):
     """INLA's `iidkd`: the precision Sigma^-1 ~ Wishart(df, (scale I)^-1), so Sigma ~ inverse-Wishart(df, scale I).
 
-    log-density: -(df + q + 1)/2 log|Sigma| - scale tr(Sigma^-1)/2 and constants; in the units of the data.
+    log-density: ``-(df + q + 1)/2 log|Sigma| - scale tr(Sigma^-1)/2`` and constants; in the units of the data.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from blupbayes.model.scales import response_sd
 from blupbayes.prior_analysis.measure import Means, chosen_levels, posterior_rows
 from blupbayes.prior_analysis.sets import scaled
 
-__all__ = ["FINER", "fresh", "prior_path", "reread"]
+__all__ = ["FAMILIES", "FINER", "fresh", "prior_path", "reread", "walk"]
 
 FAMILIES = {
     "HalfNormal": "HalfNormal({})",

@@ -1,0 +1,1 @@
+"""The explorer: one offline page with sliders, drawn from numbers computed beforehand."""
