@@ -18,6 +18,9 @@ from blupbayes.datasets import list_datasets, load_dataset
 from blupbayes.errors import BlupbayesError, DataError
 from blupbayes.mixed_model import MixedModel
 from blupbayes.model.prior import Prior
+from blupbayes.show.report.doubts import doubts
+from blupbayes.show.report.output import check_path
+from blupbayes.show.save import new_file
 from blupbayes.show.tables import to_csv
 from blupbayes.versions import show_versions, versions
 
@@ -67,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1, help="of the sampler (default 1)")
     demo.set_defaults(run=run_demo)
     add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
+    add_report(verbs.add_parser("report", help="everything about your data in one file, to send or to print"))
+    add_explorer(verbs.add_parser("explorer", help="one page with sliders: priors, pooling and shrinkage"))
     verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
     verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
     return top
@@ -74,8 +79,56 @@ def parser() -> argparse.ArgumentParser:
 
 def add_compare(verb: argparse.ArgumentParser) -> None:
     """Options of compare."""
+    add_answers(verb)
+    verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
+    verb.set_defaults(run=run_compare)
+
+
+def add_report(verb: argparse.ArgumentParser) -> None:
+    """Options of report."""
+    add_answers(verb)
+    verb.add_argument("-o", "--output", metavar="FILE", required=True, help="write .html, .ipynb or .md")
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    verb.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 2, after writing, on divergences, R-hat above 1.01 or a fit on the boundary",
+    )
+    verb.add_argument("--title", help="of the report (default: from the data)")
+    verb.add_argument("--question", help="in your words (default: from the formula)")
+    verb.add_argument("--no-sensitivity", action="store_true", help="leave out what other priors would do")
+    verb.set_defaults(run=run_report)
+
+
+def add_explorer(verb: argparse.ArgumentParser) -> None:
+    """Options of explorer."""
+    add_model(verb)
+    verb.add_argument("--groups", nargs="+", metavar="GROUP", help="grouping factors to show (default all)")
+    verb.add_argument("-o", "--output", metavar="FILE", required=True, help="write .html")
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    verb.set_defaults(run=run_explorer)
+
+
+def add_model(verb: argparse.ArgumentParser) -> None:
+    """The model, and what every answer needs."""
     verb.add_argument("data", metavar="DATA", help="a .csv or .parquet file, or the name of a data set")
     verb.add_argument("formula", metavar="FORMULA", help='for example "travel ~ 1 + (1 | Rail)"')
+    verb.add_argument("--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"')
+    verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
+    verb.add_argument("--weights", metavar="COLUMN", help="precision weights, 1 / variance up to a factor")
+    verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
+    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known (estimated unless given)")
+    verb.add_argument(
+        "--missing",
+        choices=["raise", "drop"],
+        default="raise",
+        help="rows with missing values (default raise)",
+    )
+
+
+def add_answers(verb: argparse.ArgumentParser) -> None:
+    """Options that say which answers to what."""
+    add_model(verb)
     verb.add_argument(
         "--method", type=method, choices=list(METHODS), default="both", help="which fits (default both)"
     )
@@ -90,7 +143,6 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--rel-error", type=float, default=0.01, help="of the integration, in posterior sds (default 0.01)"
     )
-    verb.add_argument("--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"')
     verb.add_argument("--draws", type=int, help="kept per chain, with --sample (default 1000)")
     verb.add_argument("--tune", type=int, help="warm-up per chain, with --sample (default 1000)")
     verb.add_argument("--chains", type=int, help="with --sample (default 4)")
@@ -98,18 +150,6 @@ def add_compare(verb: argparse.ArgumentParser) -> None:
         "--target-accept", type=float, help="smaller steps near 1, with --sample (default 0.95)"
     )
     verb.add_argument("--seed", type=int, help="of the sampler")
-    verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
-    verb.add_argument("--weights", metavar="COLUMN", help="precision weights, 1 / variance up to a factor")
-    verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
-    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known (estimated unless given)")
-    verb.add_argument(
-        "--missing",
-        choices=["raise", "drop"],
-        default="raise",
-        help="rows with missing values (default raise)",
-    )
-    verb.add_argument("-o", "--output", metavar="FILE", help="write .csv (all digits), .html, .md or .tex")
-    verb.set_defaults(run=run_compare)
 
 
 def method(text: str) -> str:
@@ -133,6 +173,48 @@ def run_demo(args: argparse.Namespace) -> None:
 def run_compare(args: argparse.Namespace) -> None:
     """Compare the answers for a file or a data set."""
     output = check_output(args.output)
+    found = compared(args)
+    if output is None:
+        print(text(found))
+        return
+    replaced = " (replaced)" if output.exists() else ""
+    write(output, FORMATS[output.suffix](found))
+    print(f"{output}{replaced}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Write a report; 2 if it is to be strict and there are doubts."""
+    check_path(args.output, args.force)
+    found = compared(args)
+    file = args.data if Path(args.data).exists() else None
+    options = {"title": args.title, "question": args.question, "sensitivity": not args.no_sensitivity}
+    print(found.report(args.output, force=args.force, data=file, **options))
+    reasons = doubts(found.answers) if args.strict else []
+    if reasons:
+        print(f"blupbayes: strict: {'; '.join(reasons)}", file=sys.stderr)
+    return 2 if reasons else 0
+
+
+def run_explorer(args: argparse.Namespace) -> None:
+    """Write a page with sliders."""
+    new_file("explorer", args.output, (".html",), args.force)
+    found = model_of(args).compare(prior_of(args), ci_prob=args.ci_prob)
+    print(found.explorer(args.output, force=args.force, groups=args.groups))
+
+
+def model_of(args: argparse.Namespace) -> MixedModel:
+    """The model that the options ask for."""
+    options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
+    return MixedModel(args.formula, read(args.data), **options)
+
+
+def prior_of(args: argparse.Namespace) -> Prior | None:
+    """The prior that is asked for, None for the default."""
+    return Prior(sd=args.prior) if args.prior else None
+
+
+def compared(args: argparse.Namespace) -> Comparison:
+    """The answers that the options ask for."""
     chosen = {name: getattr(args, name) for name in ("draws", "tune", "chains", "target_accept")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     stray = [name for name in ("seed", *chosen) if getattr(args, name) is not None and not args.sample]
@@ -140,11 +222,8 @@ def run_compare(args: argparse.Namespace) -> None:
         raise DataError(f"--{stray[0].replace('_', '-')} is for the draws: add --sample.")
     if args.prior and args.no_exact and not args.sample:
         raise DataError("--prior is for the posterior: add --sample, or leave --no-exact out.")
-    prior = Prior(sd=args.prior) if args.prior else None
-    options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
-    model = MixedModel(args.formula, read(args.data), **options)
-    found = model.compare(
-        prior,
+    return model_of(args).compare(
+        prior_of(args),
         args.sample,
         args.ci_prob,
         args.seed,
@@ -154,12 +233,6 @@ def run_compare(args: argparse.Namespace) -> None:
         rel_error=args.rel_error,
         **chosen,
     )
-    if output is None:
-        print(text(found))
-        return
-    replaced = " (replaced)" if output.exists() else ""
-    write(output, FORMATS[output.suffix](found))
-    print(f"{output}{replaced}: {len(found.to_dataframe('wide'))} quantities x {len(found.answers)} answers")
 
 
 def run_datasets(args: argparse.Namespace) -> None:
@@ -250,13 +323,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 for bad input, with one clear line on stderr and nothing written.
+        0, or 2: for bad input, with one clear line on stderr and nothing written, and for ``report --strict`` with
+        doubts, after writing.
     """
     # The tables show every message at their foot; the log would repeat it on stderr.
     logging.getLogger("blupbayes").addHandler(logging.NullHandler())
     args = parser().parse_args(argv)
     try:
-        args.run(args)
+        code: int | None = args.run(args)
         sys.stdout.flush()
     except BlupbayesError as error:
         print(f"blupbayes: {error}", file=sys.stderr)
@@ -267,7 +341,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         print(f"blupbayes: {error}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

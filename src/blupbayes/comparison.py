@@ -18,6 +18,7 @@ from blupbayes.errors import ComparisonError
 from blupbayes.explorers import Explorers
 from blupbayes.ledgers import ledger
 from blupbayes.plots import Plots
+from blupbayes.reports import Reports
 from blupbayes.show import methods, tables
 from blupbayes.show.gt import to_gt
 from blupbayes.show.save import save, write
@@ -28,7 +29,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Plots, Explorers):
+class Comparison(Plots, Reports, Explorers):
     """Answers side by side; made by :func:`compare`.
 
     Parameters

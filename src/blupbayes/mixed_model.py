@@ -227,8 +227,9 @@ class MixedModel:
         if np.ndim(kappa):
             raise DataError(f"kappa={kappa!r} is more than one number: use kappa_path(variances, kappas).")
         (precision,) = read_each("kappa", kappa)
-        solved = solve(self.statistics, known.factors(), known.residual, precision, self._mean(prior_mean))
-        return Gaussian(self.design, self.statistics, known, solved)
+        mean = self._mean(prior_mean)
+        solved = solve(self.statistics, known.factors(), known.residual, precision, mean)
+        return Gaussian(self.design, self.statistics, known, solved, prior_mean=mean)
 
     def _mean(self, mean: Any) -> Any:
         given = np.asarray(mean, dtype=float)
@@ -327,6 +328,7 @@ class MixedModel:
         rel_error: float = 0.01,
         ci_prob: float = 0.95,
         levels: Any = None,
+        also: Mapping[str, Any] | None = None,
     ) -> Sensitivity:
         """Is the shrinkage prior-driven? The posterior under several priors of the sds, beside REML [E-VERDICT].
 
@@ -342,6 +344,8 @@ class MixedModel:
             Level of every interval, in (0, 1).
         levels : sequence of str, "all", or {group: one of these}, optional
             Whose means are shown; by default the first group's levels with the lowest and the highest BLUP.
+        also : dict, optional
+            Further priors, beside those that are offered: {"mine": prior}.
 
         Returns
         -------
@@ -363,7 +367,7 @@ class MixedModel:
         >>> found.table()["verdict"].to_dict()
         {'REML plug-in': 'reference', 'default prior': 'reference', 'flat': 'same', 'tight': 'prior-driven'}
         """
-        return analyse(self.design, self.statistics, priors, rel_error, ci_prob, levels)
+        return analyse(self.design, self.statistics, priors, rel_error, ci_prob, levels, also)
 
     def prior_scale_path(
         self,

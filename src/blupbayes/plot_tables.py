@@ -87,6 +87,11 @@ class Tables:
             "Add model.integrate() to the comparison."
         )
 
+    @cached_property
+    def variances(self) -> pd.DataFrame:
+        """Posterior, prior and profile likelihood of each sd."""
+        return variance_curves(self.exact("plot_variances"), self.statistics)
+
     def kappa_path(self, term: str) -> pd.DataFrame:
         """The kappa path around 1/Var of one fixed effect (the first, if there is none of that name), and its limit."""
         s, at = self.statistics, self.reml

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from blupbayes.compare.table import long
 from blupbayes.ledgers import ledger
-from blupbayes.plot_tables import Tables, variance_curves
+from blupbayes.plot_tables import Tables
 
 if TYPE_CHECKING:
     from blupbayes.show.figures.result import FigureResult
@@ -192,8 +192,7 @@ class Plots:
         """
         from blupbayes.show.figures.variances import variances
 
-        curves = variance_curves(self._tables.exact("plot_variances"), self._tables.statistics)
-        return variances(self.table, curves, width=width)
+        return variances(self.table, self._tables.variances, width=width)
 
     def plot_forest(
         self,

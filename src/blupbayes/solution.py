@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +39,8 @@ class Gaussian:
         The variances that were given.
     posterior : GaussianPosterior
         Mean and covariance blocks.
+    prior_mean : float or array (p,)
+        Prior mean of beta; without effect at kappa = 0.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Gaussian:
     statistics: Statistics
     variances: Variances
     posterior: GaussianPosterior
+    prior_mean: Any = field(default=0.0, kw_only=True)
 
     held: ClassVar[str] = GIVEN
     spreads: ClassVar[tuple[str, ...]] = ("pev_sd", "cond_sd")

@@ -42,8 +42,10 @@ class Source:
     options: Mapping[str, Any]
 
     def build(self) -> Design:
-        """Build the design."""
-        return build(self.formula, self.data, **self.options)
+        """Build the design, which then knows its source."""
+        design = build(self.formula, self.data, **self.options)
+        object.__setattr__(design, "source", self)
+        return design
 
     def without(self, rows: Any) -> Source:
         """The same, some rows dropped; arrays of weights and offsets follow."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Mapping
@@ -96,7 +97,8 @@ def sample(
         Groups posterior, sample_stats, observed_data, constant_data, log_prior, log_likelihood (of y given b) and
         posterior_predictive; in posterior `beta`, `sigma`, `sd_g`, `corr_g`, `b_g` and `nu_g`, whatever the
         parametrisation. attrs: formula, data_hash, prior, parameterization and its reason, random_seed, versions,
-        and interrupted, where sampling was stopped and these are the draws until then.
+        sample_arguments (as they were given), and interrupted, where sampling was stopped and these are the draws until
+        then.
     diagnostics : dict
         See :func:`blupbayes.bayes.diagnostics.diagnostics`.
 
@@ -118,6 +120,8 @@ def sample(
     kept = {name: arrays[name] for name in reported(design, arrays)}
     data["posterior"] = dataset(design, kept, positions(data), data["posterior"].attrs)
     data.attrs.update(provenance(design, read_prior(prior), resolved, str(settled), settled.reason, seed))
+    asked = {"parameterization": parameterization, "random": random} | size | pm_sample_kwargs
+    data.attrs["sample_arguments"] = json.dumps(asked, default=repr)
     add_groups(data, design, resolved, rng)
     return data, diagnostics(data)
 

@@ -63,6 +63,9 @@ class Design:
         Labels of the rows that were kept.
     encoding : Encoding, optional
         How to encode new rows; None for a design from arrays.
+    source : Source, optional
+        The formula and the table that this very design was built from, if there is one; copies with other data have
+        none, and pickles neither.
     """
 
     formula: str
@@ -78,6 +81,11 @@ class Design:
     hash: str
     rows: pd.Index[Any]
     encoding: Encoding | None = field(default=None, repr=False)
+    source: Any = field(default=None, init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickles go without the source: it may hold a table of any make, larger than the arrays."""
+        return vars(self) | {"source": None}
 
     @property
     def n_obs(self) -> int:

@@ -220,6 +220,7 @@ class Prior:
             corr=self.corr,
             nu=self.nu,
             label=self.label,
+            given=self,
         )
 
     def _of_group(self, group: GroupLike, design: DesignLike) -> GroupPrior:

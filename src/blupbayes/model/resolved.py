@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +120,8 @@ class ResolvedPrior:
         [E-STUDENT]; inf is the Gaussian.
     label : str
         Where the prior is from; "" for one of the user's own.
+    given : Prior, optional
+        What it was made from.
     """
 
     kappa: float
@@ -132,6 +135,7 @@ class ResolvedPrior:
     corr: float
     nu: float = np.inf
     label: str = ""
+    given: Any = None
 
     @cached_property
     def root(self) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,16 @@ def analyse(
     rel_error: float,
     ci_prob: float,
     levels: Any,
+    also: Mapping[Any, Any] | None = None,
 ) -> Sensitivity:
     """See ``MixedModel.sensitivity``."""
     if not 0 < ci_prob < 1:
         raise DataError(f"ci_prob={ci_prob!r} must lie between 0 and 1, as 0.95.")
-    asked = read_set(priors, design)
+    asked = read_set(priors, design) | (read_set(also, design) if also else {})
+    offered = {DEFAULT, *asked} - set(also or ()) if priors is None else set()
     plug_in = PlugIn(estimate(statistics, "REML"), ci_prob)
     shown = chosen_levels(design, levels, plug_in.solved.b[0][:, 0])
-    found, failed = answers(design, statistics, asked, rel_error, offered=priors is None)
+    found, failed = answers(design, statistics, asked, rel_error, offered)
     yard = yardstick(found.get(DEFAULT), plug_in, ci_prob)
     measured = {name: measure(post, yard, Means(statistics), ci_prob) for name, post in found.items()}
     judged = {
@@ -70,15 +72,19 @@ def analyse(
 
 
 def answers(
-    design: Design, statistics: Statistics, asked: Mapping[str, Prior], rel_error: float, offered: bool
+    design: Design,
+    statistics: Statistics,
+    asked: Mapping[str, Prior],
+    rel_error: float,
+    offered: Collection[str],
 ) -> tuple[dict[str, ExactPosterior], dict[str, str]]:
-    """Posteriors by label, the default prior's first, and why others have none; ``offered``: nobody asked for them."""
+    """Posteriors by label, the default prior's first, and why others have none; nobody asked for those ``offered``."""
     found: dict[str, ExactPosterior] = {}
     failed: dict[str, str] = {}
     for name, prior in {DEFAULT: neutral(design), **asked}.items():
         own = FINER * rel_error if name == DEFAULT else rel_error
         try:
-            if offered:
+            if name in offered:
                 check_worthwhile(design, prior)
             again = reread(design, prior, rel_error, found.get(DEFAULT))
             found[name] = again or fresh(design, statistics, prior, own)

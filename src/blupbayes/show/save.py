@@ -73,7 +73,9 @@ def new_file(asked: str, path: str | Path, suffixes: tuple[str, ...], force: boo
             f"{head} the folder {str(file.parent)!r} cannot be written to. Name another one."
         )
     if file.exists() and not force:
-        raise ComparisonError(f"{head} the file exists. Name another one, or give force=True to replace it.")
+        raise ComparisonError(
+            f"{head} the file exists. Name another one, or give force=True (in the shell: --force) to replace it."
+        )
     return file
 
 

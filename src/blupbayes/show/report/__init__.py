@@ -1,0 +1,1 @@
+"""The room of reports: one composition, three faces (HTML, notebook, Markdown)."""
