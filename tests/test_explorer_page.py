@@ -10,7 +10,7 @@ from blupbayes.errors import ComparisonError
 from blupbayes.explorer import page as tested
 from blupbayes.explorer.page import asset, page
 
-NASTY = "</script><script>alert(1)</script> & @@STYLE@@ \u2028 é"
+NASTY = "<!--<script </script><script>alert(1)</script> & @@STYLE@@ \u2028 é"
 
 
 def test_the_page_is_html_with_every_name_as_text():
