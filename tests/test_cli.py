@@ -290,3 +290,22 @@ def test_a_replaced_file_is_said(capsys, rail_csv, tmp_path):
     for word in ("", " (replaced)"):
         assert run("compare", rail_csv, "travel ~ 1 + (1 | Rail)", "-o", tmp_path / "t.csv") == 0
         assert f"t.csv{word}: " in capsys.readouterr().out
+
+
+def test_the_explorer_is_one_page_of_the_model_that_is_asked_for(capsys, rail_csv, tmp_path):
+    page = tmp_path / "page.html"
+    arguments = ("explorer", rail_csv, FORMULA, "--prior", "HalfNormal(7)", "--ci-prob", "0.8", "-o", page)
+    assert run(*arguments) == 0 and capsys.readouterr().out == f"{page}\n"
+    text = page.read_text(encoding="utf-8")
+    assert '"ciProb":0.8' in text and "HalfNormal(7)" in text and text.count("<svg") == 3
+
+
+def test_the_explorer_is_refused_before_any_work(capsys, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("kept")
+    assert "the file exists" in refusal(capsys, "explorer", "no such file.csv", FORMULA, "-o", page)
+    assert page.read_text() == "kept"
+    assert "no grouping factor 'Track'" in refusal(
+        capsys, "explorer", "rail", FORMULA, "--groups", "Track", "--force", "-o", page
+    )
+    assert page.read_text() == "kept"

@@ -22,6 +22,7 @@ from blupbayes.model.prior import Prior
 from blupbayes.shell_examples import add_examples
 from blupbayes.show.report.doubts import doubts
 from blupbayes.show.report.output import check_path
+from blupbayes.show.save import new_file
 from blupbayes.show.tables import to_csv
 from blupbayes.versions import show_versions, versions
 
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
     add_compare(verbs.add_parser("compare", help="answers for your own data, side by side"))
     add_report(verbs.add_parser("report", help="everything about your data in one file, to send or to print"))
+    add_explorer(verbs.add_parser("explorer", help="one page with sliders: priors, pooling and shrinkage"))
     verbs.add_parser("datasets", help="list the data sets that are shipped").set_defaults(run=run_datasets)
     add_lesson(verbs.add_parser("lesson", aliases=["lessons"], help="copy a lesson to work in, or list all"))
     verbs.add_parser("versions", help="what is installed, for bug reports").set_defaults(run=run_versions)
@@ -102,10 +104,35 @@ def add_report(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=run_report)
 
 
-def add_answers(verb: argparse.ArgumentParser) -> None:
-    """Options that say which answers to what."""
+def add_explorer(verb: argparse.ArgumentParser) -> None:
+    """Options of explorer."""
+    add_model(verb)
+    verb.add_argument("--groups", nargs="+", metavar="GROUP", help="grouping factors to show (default all)")
+    verb.add_argument("-o", "--output", metavar="FILE", required=True, help="write .html")
+    verb.add_argument("--force", action="store_true", help="replace a file that is there")
+    verb.set_defaults(run=run_explorer)
+
+
+def add_model(verb: argparse.ArgumentParser) -> None:
+    """The model, and what every answer needs."""
     verb.add_argument("data", metavar="DATA", help="a .csv or .parquet file, or the name of a data set")
     verb.add_argument("formula", metavar="FORMULA", help='for example "travel ~ 1 + (1 | Rail)"')
+    verb.add_argument("--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"')
+    verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
+    verb.add_argument("--weights", metavar="COLUMN", help="precision weights, 1 / variance up to a factor")
+    verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
+    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known (estimated unless given)")
+    verb.add_argument(
+        "--missing",
+        choices=["raise", "drop"],
+        default="raise",
+        help="rows with missing values (default raise)",
+    )
+
+
+def add_answers(verb: argparse.ArgumentParser) -> None:
+    """Options that say which answers to what."""
+    add_model(verb)
     verb.add_argument(
         "--method", type=method, choices=list(METHODS), default="both", help="which fits (default both)"
     )
@@ -120,7 +147,6 @@ def add_answers(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--rel-error", type=float, default=0.01, help="of the integration, in posterior sds (default 0.01)"
     )
-    verb.add_argument("--prior", metavar="DIST", help='on the sds of the random effects: "HalfNormal(50)"')
     verb.add_argument("--draws", type=int, help="kept per chain, with --sample (default 1000)")
     verb.add_argument("--tune", type=int, help="warm-up per chain, with --sample (default 1000)")
     verb.add_argument("--chains", type=int, help="with --sample (default 4)")
@@ -128,16 +154,6 @@ def add_answers(verb: argparse.ArgumentParser) -> None:
         "--target-accept", type=float, help="smaller steps near 1, with --sample (default 0.95)"
     )
     verb.add_argument("--seed", type=int, help="of the sampler")
-    verb.add_argument("--ci-prob", type=float, default=0.95, help="level of every interval (default 0.95)")
-    verb.add_argument("--weights", metavar="COLUMN", help="precision weights, 1 / variance up to a factor")
-    verb.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
-    verb.add_argument("--sigma", type=float, help="the residual sd, if it is known (estimated unless given)")
-    verb.add_argument(
-        "--missing",
-        choices=["raise", "drop"],
-        default="raise",
-        help="rows with missing values (default raise)",
-    )
 
 
 def add_lesson(verb: argparse.ArgumentParser) -> None:
@@ -191,6 +207,24 @@ def run_report(args: argparse.Namespace) -> int:
     return 2 if reasons else 0
 
 
+def run_explorer(args: argparse.Namespace) -> None:
+    """Write a page with sliders."""
+    new_file("explorer", args.output, (".html",), args.force)
+    found = model_of(args).compare(prior_of(args), ci_prob=args.ci_prob)
+    print(found.explorer(args.output, force=args.force, groups=args.groups))
+
+
+def model_of(args: argparse.Namespace) -> MixedModel:
+    """The model that the options ask for."""
+    options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
+    return MixedModel(args.formula, read(args.data), **options)
+
+
+def prior_of(args: argparse.Namespace) -> Prior | None:
+    """The prior that is asked for, None for the default."""
+    return Prior(sd=args.prior) if args.prior else None
+
+
 def compared(args: argparse.Namespace) -> Comparison:
     """The answers that the options ask for."""
     chosen = {name: getattr(args, name) for name in ("draws", "tune", "chains", "target_accept")}
@@ -200,11 +234,8 @@ def compared(args: argparse.Namespace) -> Comparison:
         raise DataError(f"--{stray[0].replace('_', '-')} is for the draws: add --sample.")
     if args.prior and args.no_exact and not args.sample:
         raise DataError("--prior is for the posterior: add --sample, or leave --no-exact out.")
-    prior = Prior(sd=args.prior) if args.prior else None
-    options = {"weights": args.weights, "offset": args.offset, "sigma": args.sigma, "missing": args.missing}
-    model = MixedModel(args.formula, read(args.data), **options)
-    return model.compare(
-        prior,
+    return model_of(args).compare(
+        prior_of(args),
         args.sample,
         args.ci_prob,
         args.seed,

@@ -281,8 +281,8 @@ class MixedModel:
         Returns
         -------
         DataFrame
-            tau, component (fixed, b, group_mean), group, level, term, estimate, uncertainty and its kind; inf is
-            the sd of what no pooling leaves open.
+            tau, component (fixed, b, group_mean), group, level, term, estimate, uncertainty (inf where no pooling
+            leaves it open) and its kind.
         """
         known = self._variances(variances)
         s = self.statistics

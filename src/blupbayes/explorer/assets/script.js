@@ -40,7 +40,7 @@ function words(name, i) {
 function sentence(n) {
   const b = n.b, p = b.places, j = state.level;
   const head = n.name === "kappa" ? `kappa ${spoken(n.x)}` : n.name === "tau" ? `tau ${spoken(n.x)}` : `prior scale ${spoken(n.x)}`;
-  const fixed = b.fixed === null ? [] : [`${b.term === "Intercept" ? "mean" : "mean of " + b.term} ${number(n.mean, p)}`];
+  const fixed = b.fixed === null ? [] : [`${b.term === "Intercept" ? "mean" : "fixed effect of " + b.term} ${number(n.mean, p)}`];
   const k = b.sd, s = D.sds[k], of = n.sds[k];
   const spread = n.name === "kappa" ? [] : [`sd of ${sdName(s)} ${of.mid === null ? "infinite" : number(of.mid, s.places)}`
     + (n.name === "scale" ? ` (median)` : "")];
@@ -102,9 +102,9 @@ function range(values, share) {
   return [low - pad, high + pad];
 }
 /** A number that lies beyond the axis, written at its end. */
-function beyond(f, v, y, text) {
+function beyond(f, v, y, text, parent = f.svg) {
   const low = v < +f.svg.dataset.low;
-  make("text", {class: "strong", "data-beyond": low ? "low" : "high", x: low ? f.left + 2 : f.end - 2, y, "text-anchor": low ? "start" : "end"}, f.svg, low ? `◀ ${text}` : `${text} ▶`);
+  make("text", {class: "strong", "data-beyond": low ? "low" : "high", x: low ? f.left + 2 : f.end - 2, y, "text-anchor": low ? "start" : "end"}, parent, low ? `◀ ${text}` : `${text} ▶`);
 }
 
 function drawShrinkage(n) {
@@ -126,7 +126,7 @@ function drawShrinkage(n) {
     if (b.raw[j] !== null) MARKS.raw(f.at(b.raw[j]), y, g);
     if (b.reml[j] !== null) MARKS.blup(f.at(b.reml[j]), y - off, g);
     if (b.own[j] !== null) MARKS.bayes(f.at(b.own[j]), y + off, g);
-    if (f.inside(e)) MARKS.now(f.at(e), y, g); else if (e !== null) beyond(f, e, y + 4, number(e, b.places));
+    if (f.inside(e)) MARKS.now(f.at(e), y, g); else if (e !== null) beyond(f, e, y + 4, number(e, b.places), g);
   });
   if (b.fixed !== null) {
     mean(n.mean, "now");

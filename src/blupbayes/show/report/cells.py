@@ -63,7 +63,7 @@ def cells(report: Report, f: Findings, folder: Path) -> Iterator[tuple[str, Any]
             yield "code", data
             yield "code", described(f.subject)
         elif key == "model":
-            yield "code", model_code(f.subject)
+            yield "code", f"{model_code(f.subject)}\nmodel"
         elif not all(isinstance(p, Missing) for p in section.made):
             yield from (("code", code) for code in calls(key, f, again))
         yield from (("code", p.call) for p in section.made if isinstance(p, Picture))

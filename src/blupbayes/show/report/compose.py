@@ -13,6 +13,7 @@ from blupbayes.show.report.equations import explained, model_formula
 from blupbayes.show.report.findings import Findings
 from blupbayes.show.report.pieces import Code, Grid, Items, Missing, Piece, Report, Section, Text
 from blupbayes.show.report.question import heading, model_words, question
+from blupbayes.show.report.trust import diagnostics
 from blupbayes.show.summary import title as size_title
 from blupbayes.versions import versions
 
@@ -121,7 +122,7 @@ MAKERS: dict[str, Callable[[Findings], Iterable[Piece]]] = {
     "shrinkage": results.shrinkage,
     "ledger": results.ledger,
     "sensitivity": results.sensitivity,
-    "diagnostics": results.diagnostics,
+    "diagnostics": diagnostics,
     "methods": methods,
     "citations": citations,
     "again": again,

@@ -25,7 +25,7 @@ def model_code(subject: Any) -> str:
     for role in subject.arrays:
         options[role] = f"{role}_of_row"
     given = [f"{name}={value!r}" for name, value in options.items() if value is not None and value != "raise"]
-    return f"model = bb.MixedModel({', '.join([repr(subject.source.formula), 'data', *given])})\nmodel"
+    return f"model = bb.MixedModel({', '.join([repr(subject.source.formula), 'data', *given])})"
 
 
 def prior_code(prior: Prior) -> str:
@@ -129,7 +129,7 @@ def call(function: str, first: str, options: Mapping[str, Any], defaults: Mappin
 def solved(answer: Any, answers: Mapping[str, Any], variables: Mapping[str, str]) -> str:
     """Henderson's equations, at the variances of a fit or written out."""
     options = {"kappa": answer.kappa, "prior_mean": answer.prior_mean}
-    for label, name in variables.items():
+    for label, name in reversed(list(variables.items())):
         if kind(answers[label]) == "fit" and equal(answers[label].variances, answer.variances):
             return call("model.solve", name, options, {"kappa": 0.0, "prior_mean": 0.0})
     v = answer.variances
@@ -138,10 +138,9 @@ def solved(answer: Any, answers: Mapping[str, Any], variables: Mapping[str, str]
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two Variances are the same."""
-    return a.residual == b.residual and all(
-        np.array_equal(x, y) for x, y in zip(a.covariances, b.covariances, strict=True)
-    )
+    """Whether two Variances are the same but for rounding."""
+    pairs = [(a.residual, b.residual), *zip(a.covariances, b.covariances, strict=True)]
+    return all(np.allclose(x, y, rtol=1e-12, atol=1e-12 * np.max(np.abs(x))) for x, y in pairs)
 
 
 def sampled(answer: Any) -> str:

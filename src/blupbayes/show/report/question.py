@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from blupbayes.show.model_words import count, listed
@@ -21,7 +22,7 @@ def question(subject: Any) -> str:
     d = subject.design
     unit = subject.unit(d.response)
     y = f"{d.response} ({unit})" if unit else d.response
-    slopes = [name for name in d.fixed_names if name != "Intercept"]
+    slopes = columns([name for name in d.fixed_names if name != "Intercept"])
     first = f"How does {y} depend on {listed(slopes)}, " if slopes else f"What is the mean of {y}, "
     if not d.fixed_names:
         first = f"In {y}, "
@@ -35,9 +36,17 @@ def differ(design: Any, slopes: bool) -> str:
     asked = [f"how much do {listed([levels_of(g) for g in plain])} differ {around}"] if plain else []
     for g in design.groups:
         if g not in plain:
-            named = ["the intercept" if name == "Intercept" else f"the effect of {name}" for name in g.names]
+            named = [
+                "the intercept" if name == "Intercept" else f"the effect of {name}"
+                for name in columns(g.names)
+            ]
             asked.append(f"how much do {levels_of(g)} differ in {listed(named)}")
     return ", ".join(asked)
+
+
+def columns(names: Sequence[str]) -> list[str]:
+    """Names of coefficients without the levels of their factors, each once: Machine for Machine[T.B]."""
+    return list(dict.fromkeys(re.sub(r"\[[^\]]*\]", "", name) for name in names))
 
 
 def levels_of(group: Any) -> str:

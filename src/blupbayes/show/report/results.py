@@ -12,15 +12,14 @@ from blupbayes.compare.ledger import MEAN, SENTENCES
 from blupbayes.errors import BlupbayesError
 from blupbayes.sensitivity import Sensitivity
 from blupbayes.show.digits import decimals, number
-from blupbayes.show.methods import ceiling
 from blupbayes.show.model_words import listed
 from blupbayes.show.report.doubts import doubts
 from blupbayes.show.report.findings import Findings
 from blupbayes.show.report.pieces import Grid, Items, Missing, Piece, Side, Text
+from blupbayes.show.report.trust import no_doubt
 from blupbayes.show.sheet import TITLES
-from blupbayes.variances import significant
 
-__all__ = ["diagnostics", "ledger", "priors", "sensitivity", "shrinkage", "summary", "table"]
+__all__ = ["ledger", "priors", "sensitivity", "shrinkage", "summary", "table"]
 
 MOST_ROWS = 40  # of a component in the table
 MOST_PICTURES = 4
@@ -29,7 +28,6 @@ SHORT_NOTE = (
     "Intervals and spreads are explained under the whole table. ML and REML give no interval of an sd there."
 )
 SCALE = "s_y is the sd of y, for a slope over the spread of its column: the scale of the default prior."
-NO_DOUBT = "No divergence, no R-hat above its limit and no estimate on the boundary."
 
 
 def summary(f: Findings) -> Iterator[Piece]:
@@ -41,7 +39,7 @@ def summary(f: Findings) -> Iterator[Piece]:
         heads = tuple(f"{group}: " for group in found.yard.groups)
         lines = [line for line in found.verdict().splitlines() if line.startswith(heads)]
         yield Items(tuple(f"{line.split('. ')[0].rstrip('.')}." for line in lines))
-    yield Text(f"Be careful: {'; '.join(careful)}." if careful else NO_DOUBT)
+    yield Text(f"Be careful: {'; '.join(careful)}." if careful else no_doubt(f))
 
 
 def in_short(f: Findings) -> Piece:
@@ -188,66 +186,3 @@ def sensitivity(f: Findings) -> Iterator[Piece]:
         what, name = f"Sensitivity of {group}, {term}", f"sensitivity-{group}-{term}"
         yield from f.pictures(what, name, "sensitivity", "plot", group=group, term=term)
     yield from left_out("Sensitivity", [f"{g}: {t}" for g, t in pairs])
-
-
-def diagnostics(f: Findings) -> Iterator[Piece]:
-    """How far each answer can be trusted."""
-    subject = f.subject
-    careful = doubts(subject.answers)
-    yield Items(tuple(f"Be careful: {line}." for line in careful) or (NO_DOUBT,))
-    if fits := subject.of("fit"):
-        yield fit_grid(fits)
-    if integrals := subject.of("integral"):
-        yield integral_grid(integrals)
-    if draws := subject.of("draws"):
-        yield draws_grid(draws)
-    told = [f"{name}: {m}" for name, a in subject.answers.items() for m in getattr(a, "messages", ())]
-    said = [*dict.fromkeys([*told, *subject.comparison.remarks])]
-    yield Items(tuple(said) or ("There are no further messages.",))
-
-
-def fit_grid(fits: dict[str, Any]) -> Grid:
-    """Certificates of estimates."""
-    rows = tuple(
-        (
-            name, "yes" if a.converged else "NO", "yes" if a.is_boundary else "no", significant(a.log_likelihood),
-            f"at most {ceiling(a.certificate.newton_decrement)}", f"{a.certificate.gradient:.1e}",
-            str(a.certificate.n_factorizations),
-        )
-        for name, a in fits.items()
-    )  # fmt: skip
-    heads = (
-        "fit", "converged", "on the boundary", "log-likelihood", "deviance units to the optimum", "largest slope",
-        "factorisations",
-    )  # fmt: skip
-    note = "The log-likelihood of REML is the restricted one. Deviance units to the optimum: by the quadratic model."
-    return Grid("Estimates and their certificates", heads, rows, (note,))
-
-
-def integral_grid(integrals: dict[str, Any]) -> Grid:
-    """Stated errors of integrals."""
-    keys = ("error", "rel_error", "points", "modes", "leaked_mass")
-    rows = tuple((name, *(f"{a.diagnostics[k]:.2g}" if k != "points" else str(a.diagnostics[k]) for k in keys))
-                 for name, a in integrals.items())  # fmt: skip
-    heads = ("posterior", "stated error", "asked for", "points", "modes", "mass beyond the lattice")
-    note = "Errors are those of posterior means and sds, the largest one, in posterior sds."
-    return Grid("Posterior by integration: no draws, a stated error", heads, rows, (note,))
-
-
-def draws_grid(draws: dict[str, Any]) -> Grid:
-    """Convergence of draws."""
-    rows = []
-    for name, a in draws.items():
-        d = a.diagnostics
-        rows.append(
-            (
-                name, str(d["chains"]), str(d["draws"]), str(d["divergences"]), f"{d['r_hat']:.3f}",
-                f"{d['ess_bulk']:.0f}", f"{d['ess_tail']:.0f}", str(a.data.attrs.get("random_seed", "not noted")),
-            )
-        )  # fmt: skip
-    heads = (
-        "posterior", "chains", "draws each", "divergences", "largest R-hat", "smallest ESS (bulk)",
-        "smallest ESS (tail)", "seed",
-    )  # fmt: skip
-    note = "R-hat is rank-normalised; ESS is the effective sample size. Both are the worst of all parameters."
-    return Grid("Posterior by draws: convergence", heads, tuple(rows), (note,))
