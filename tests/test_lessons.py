@@ -162,6 +162,7 @@ def test_a_rebuild_without_change_gives_the_same_file_and_a_change_is_seen(tmp_p
     first = builder.build(script).read_bytes()
     assert builder.stale(script) == ""
     assert builder.build(script).read_bytes() == first
+    assert first.count(b"base64,") == 1 and b'"image/png"' not in first  # one copy of the picture
     target = script.with_suffix(".ipynb")
     target.write_bytes(first.replace(b'"execution_count": 2', b'"execution_count": 5'))
     assert "top to bottom" in builder.stale(script)
