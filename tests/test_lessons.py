@@ -162,6 +162,10 @@ def test_a_rebuild_without_change_gives_the_same_file_and_a_change_is_seen(tmp_p
     first = builder.build(script).read_bytes()
     assert builder.stale(script) == ""
     assert builder.build(script).read_bytes() == first
+    assert first.count(b"base64,") == 1 and b'"image/png"' not in first  # one copy of the picture
+    target = script.with_suffix(".ipynb")
+    target.write_bytes(first.replace(b'"execution_count": 2', b'"execution_count": 5'))
+    assert "top to bottom" in builder.stale(script)
     script.write_text(script.read_text().replace("plot_shrinkage", "plot_forest"))
     assert "other cells" in builder.stale(script)
 
@@ -278,7 +282,8 @@ def test_the_shell_lists_and_copies(tmp_path, monkeypatch, capsys):
     refusal = capsys.readouterr().err
     assert refusal.startswith("blupbayes: ") and refusal.count("\n") == 1 and "--force" in refusal
     Path("x").mkdir()
-    assert main(["lesson", "one", "--force", "-o", "x"]) == 0
+    for _ in range(2):  # the second time over the first
+        assert main(["lesson", "one", "--force", "-o", "x"]) == 0
     assert Path("x/01_one_equation.ipynb").is_file()
 
 
