@@ -1,6 +1,7 @@
 """The code in a report is Python that makes the same answers."""
 
 import io
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,7 +109,7 @@ def test_a_file_with_other_data_is_refused(tmp_path):
 
 def test_a_large_table_asks_for_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 100)
-    with pytest.raises(DataError, match="too much for a notebook.*pass data="):
+    with pytest.raises(DataError, match=r"too much for a notebook.*pass data="):
         data_code(subject(bb.MixedModel(RAIL, bb.load_dataset("rail").iloc[1:])), tmp_path)
 
 
@@ -144,7 +145,9 @@ def test_answers_are_made_again_with_all_their_options():
         prior, kappa=1e-3, ci_prob=0.9, columns=("complete pooling", "no pooling", "mode"), rows=("icc",)
     )
     own = bb.compare(
-        dict(cmp.answers), given=model.solve({"Rail": 20.0, "residual": 4.0}, prior_mean=3.0, kappa=0.1), ci_prob=0.9
+        dict(cmp.answers),
+        given=model.solve({"Rail": 20.0, "residual": 4.0}, prior_mean=3.0, kappa=0.1),
+        ci_prob=0.9,
     )
     for asked in (cmp, own):
         s = subject_of(asked)
@@ -160,14 +163,24 @@ def test_equations_at_a_fit_are_solved_at_that_fit():
 
 
 def test_draws_are_made_again_with_their_seed():
-    arguments = '{"parameterization": "auto", "random": "normal", "draws": 50, "tune": 40, "chains": 2, "random_seed": 7}'
+    given = {
+        "parameterization": "auto",
+        "random": "normal",
+        "draws": 50,
+        "tune": 40,
+        "chains": 2,
+        "random_seed": 7,
+    }
+    arguments = json.dumps(given)
     fit = bb.MixedModel(RAIL, bb.load_dataset("rail")).fit()
     drawn = SimpleNamespace(
         design=fit.design, estimator="NUTS", prior=SimpleNamespace(given=bb.Prior(sd="HalfNormal(50)")),
         data=SimpleNamespace(attrs={"sample_arguments": arguments, "random_seed": "7"}),
         diagnostics={"draws": 50, "chains": 2}, data_hash=fit.data_hash, tidy=fit.tidy, n_obs=18,
     )  # fmt: skip
-    code = answers_code(subject_of(SimpleNamespace(answers={"NUTS": drawn}, ci_prob=0.95, rows=(), spread="pev_sd"))).code
+    code = answers_code(
+        subject_of(SimpleNamespace(answers={"NUTS": drawn}, ci_prob=0.95, rows=(), spread="pev_sd"))
+    ).code
     assert "model.sample(bb.Prior(sd='HalfNormal(50)'), draws=50, tune=40, chains=2, random_seed=7)" in code
 
 

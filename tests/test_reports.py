@@ -1,4 +1,4 @@
-"""Reports, whole: what stands in them, that their numbers are those of the table, and that their code gives them again."""
+"""Reports, whole: what stands in them, that their numbers are the table's, and that their code gives them again."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SECTIONS = [
     "What shrinks, and by how much", "Why posterior means are not the BLUPs", "What the prior does",
     "How far to trust the answers", "Methods", "What to cite", "Doing it again",
 ]  # fmt: skip
-SCHOOLS = ["<A & \"B\">", "Müller's", "a_b*c", "x|y", "$5"]
+SCHOOLS = ['<A & "B">', "Müller's", "a_b*c", "x|y", "$5"]
 
 
 def own_csv(path):
@@ -49,7 +49,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(rail, folder):
     """A report as HTML, with one further prior."""
-    return rail.report(folder / "rail.html", sensitivity={"tight": "HalfNormal(10)"}).read_text(encoding="utf-8")
+    return rail.report(folder / "rail.html", sensitivity={"tight": "HalfNormal(10)"}).read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,12 @@ def test_the_page_is_one_valid_file_that_asks_for_nothing_else(page):
     assert [text_of(h) for h in root.findall(".//h2")] == SECTIONS
     asked = [e.get(a) for e in root.iter() for a in ("src", "href", "srcset") if e.get(a)]
     assert asked and all(a.startswith(("data:", "#")) for a in asked)
-    assert not root.findall(".//script") and not root.findall(".//link") and "url(" not in page and "@import" not in page
+    assert (
+        not root.findall(".//script")
+        and not root.findall(".//link")
+        and "url(" not in page
+        and "@import" not in page
+    )
     assert len(page.encode()) < 2_000_000
 
 
@@ -92,7 +99,9 @@ def test_contents_lead_to_every_section(page):
     root = tree(page)
     ids = [e.get("id") for e in root.iter() if e.get("id")]
     assert len(ids) == len(set(ids))
-    assert [a.get("href")[1:] for a in root.findall(".//nav//a")] == [h.get("id") for h in root.findall(".//h2")]
+    assert [a.get("href")[1:] for a in root.findall(".//nav//a")] == [
+        h.get("id") for h in root.findall(".//h2")
+    ]
 
 
 def test_pictures_and_tables_say_what_they_are(page):
@@ -110,10 +119,17 @@ def test_numbers_are_those_of_the_table_and_right(page, rail):
     y = bb.load_dataset("rail").groupby("Rail", observed=True)["travel"]
     between, within = 3 * y.mean().var(ddof=1), y.var(ddof=1).mean()
     sd = float(np.sqrt((between - within) / 3))  # REML of a balanced one-way layout
-    cells = {text_of(r.find("th")): [text_of(c) for c in r.findall("td")] for r in tree(page).findall(".//tbody/tr")}
+    cells = {
+        text_of(r.find("th")): [text_of(c) for c in r.findall("td")]
+        for r in tree(page).findall(".//tbody/tr")
+    }
     assert cells["sd(Rail)"][0] == f"{sd:.2f}" == "24.81"
     assert cells["Intercept"][0] == "66.50" and cells["sd(residual)"][0] == f"{np.sqrt(within):.3f}"
-    table = rail.to_dataframe().query("estimator == 'integrate' and component == 'sd' and group == 'Rail'").iloc[0]
+    table = (
+        rail.to_dataframe()
+        .query("estimator == 'integrate' and component == 'sd' and group == 'Rail'")
+        .iloc[0]
+    )
     assert cells["sd(Rail)"][2:] == [f"{table.estimate:.2f}", f"[{table.ci_lb:.2f}, {table.ci_ub:.2f}]"]
 
 
@@ -128,7 +144,7 @@ def test_it_says_what_was_asked_what_was_used_and_how_to_do_it_again(page, rail)
     said = text_of(tree(page).find("body"))
     for piece in (
         "What is the mean of travel (ns)", "Devore (2000)", "minus 36100 ns", "HalfStudentT(3, 23.645)", "tight",
-        rail.verdict(), rail.answers["REML"].data_hash, "blupbayes 0.1.0", "henderson1975", "data = bb.load_dataset('rail')",
+        rail.verdict(), rail.answers["REML"].data_hash, "blupbayes 0.1.0", "henderson1975", "load_dataset('rail')",
         "none: nothing was drawn at random", "Every search converged", *rail.methods_text().split("\n\n"),
     ):  # fmt: skip
         assert " ".join(piece.split()) in said, piece
@@ -155,7 +171,10 @@ def test_a_table_from_the_shell_as_markdown(own, folder):
     assert all((folder / p).read_bytes().startswith(b"\x89PNG") for p in pictures)
     rows = [line for line in own.splitlines() if line.startswith("| Schule")]
     assert rows and "x\\|y" in own and "\\<A & " in own and "File: meine daten.csv" in own
-    assert len({line.count("|") - line.count("\\|") for line in own.splitlines() if line.startswith("| a_b")}) == 1
+    assert (
+        len({line.count("|") - line.count("\\|") for line in own.splitlines() if line.startswith("| a_b")})
+        == 1
+    )
     assert "```math\n\\begin{aligned}\n\\text{Höhe (cm)}_{i}" in own
     assert "It was left out on request" in own
 
@@ -169,11 +188,16 @@ def test_a_notebook_was_run_and_tells_the_same(book):
     assert [c["execution_count"] for c in cells] == list(range(1, len(cells) + 1))
     outputs = [o for c in cells for o in c["outputs"]]
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
-    assert any("numbers are those of the report; the largest difference is 0" in "".join(o.get("text", "")) for o in outputs)
+    assert any(
+        "numbers are those of the report; the largest difference is 0" in "".join(o.get("text", ""))
+        for o in outputs
+    )
     assert sum("image/png" in o.get("data", {}) for o in outputs) == 3
     told = "\n".join("".join(c["source"]) for c in book["cells"] if c["cell_type"] == "markdown")
     assert all(f"## {title}" in told for title in SECTIONS) and "$$\n\\begin{aligned}" in told
-    assert "cell-01" in [c["id"] for c in book["cells"]] and "execution" not in json.dumps([c["metadata"] for c in cells])
+    assert "cell-01" in [c["id"] for c in book["cells"]] and "execution" not in json.dumps(
+        [c["metadata"] for c in cells]
+    )
 
 
 def test_a_reader_gets_the_same_numbers_or_is_told(book, capsys):
@@ -192,10 +216,20 @@ def test_a_reader_gets_the_same_numbers_or_is_told(book, capsys):
 
 def test_a_boundary_is_told_and_strict_is_strict(tmp_path, capsys):
     out = tmp_path / "d.md"
-    arguments = ["report", "dyestuff2", "Yield ~ 1 + (1 | Batch)", "-o", str(out), "--no-sensitivity", "--no-exact"]
+    arguments = [
+        "report",
+        "dyestuff2",
+        "Yield ~ 1 + (1 | Batch)",
+        "-o",
+        str(out),
+        "--no-sensitivity",
+        "--no-exact",
+    ]
     assert main([*arguments, "--strict"]) == 2
     told = capsys.readouterr()
-    assert told.err == "blupbayes: strict: ML: boundary fit, sd(Batch) = 0; REML: boundary fit, sd(Batch) = 0\n"
+    assert (
+        told.err == "blupbayes: strict: ML: boundary fit, sd(Batch) = 0; REML: boundary fit, sd(Batch) = 0\n"
+    )
     assert told.out == f"{out}\n"
     text = out.read_text(encoding="utf-8")
     assert "Be careful: ML: boundary fit, sd(Batch) = 0" in text and "The fit is valid" in text
@@ -225,7 +259,9 @@ def test_doubts_of_draws(found, said):
 
 
 def test_what_cannot_be_computed_says_why(tmp_path):
-    model = bb.MixedModel("Reaction ~ poly(Days, 4) + (poly(Days, 4) | Subject)", bb.load_dataset("sleepstudy"))
+    model = bb.MixedModel(
+        "Reaction ~ poly(Days, 4) + (poly(Days, 4) | Subject)", bb.load_dataset("sleepstudy")
+    )
     text = bb.compare(model.fit()).report(tmp_path / "many.md").read_text(encoding="utf-8")
     assert "**Priors: not here.**" in text and "Add model.integrate() or model.sample()" in text
     assert re.search(r"\*\*Sensitivity to the prior: not here\.\*\* .*variance parameters", text)
