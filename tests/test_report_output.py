@@ -33,7 +33,7 @@ def test_a_folder_is_refused(tmp_path):
 
 
 def test_a_file_in_no_folder_is_refused(tmp_path):
-    with pytest.raises(ComparisonError, match="there is no folder .*nowhere"):
+    with pytest.raises(ComparisonError, match=r"there is no folder .*nowhere"):
         check_path(tmp_path / "nowhere" / "r.html")
 
 
@@ -47,7 +47,7 @@ def test_an_existing_file_is_refused_by_name_unless_forced(tmp_path):
 
 def test_an_existing_folder_of_pictures_is_refused_by_name_unless_forced(tmp_path):
     (tmp_path / "r_files").mkdir()
-    with pytest.raises(ComparisonError, match="r_files.*exists"):
+    with pytest.raises(ComparisonError, match=r"r_files.*exists"):
         check_path(tmp_path / "r.md")
     assert check_path(tmp_path / "r.md", force=True)
     assert check_path(tmp_path / "r.html")  # which has no such folder
@@ -79,7 +79,9 @@ def test_forced_pictures_replace_their_like_and_leave_others(tmp_path):
     (tmp_path / "r_files" / "mine.txt").write_text("keep")
     write_whole(tmp_path / "r.md", "new", True, {"a.png": b"2"})
     assert (tmp_path / "r_files" / "a.png").read_bytes() == b"2"
-    assert (tmp_path / "r_files" / "mine.txt").read_text() == "keep" and (tmp_path / "r.md").read_text() == "new"
+    assert (tmp_path / "r_files" / "mine.txt").read_text() == "keep" and (
+        tmp_path / "r.md"
+    ).read_text() == "new"
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError("disk full")])

@@ -71,23 +71,27 @@ def test_formulas_are_well_formed(kind):
 
 def test_questions():
     assert asked("travel ~ 1 + (1 | Rail)", "rail") == (
-        "What is the mean of travel (ns), how much do the 6 levels of Rail differ around it, and what is best said about "
-        "each of them?"
+        "What is the mean of travel (ns), how much do the 6 levels of Rail differ around it, and what is best said "
+        "about each of them?"
     )
     assert "how much do the 24 levels of plate and the 6 levels of sample differ around it" in asked(
         *KINDS["crossed"][:2]
     )
     slopes = asked(*KINDS["slopes"][:2])
-    assert slopes.startswith("How does Reaction (ms) depend on Days, how much do the 18 levels of Subject differ in the ")
+    assert slopes.startswith(
+        "How does Reaction (ms) depend on Days, how much do the 18 levels of Subject differ in the "
+    )
     assert "differ in the intercept and the effect of Days" in slopes
     assert asked(*KINDS["factor"][:2]).startswith("How does score depend on Machine, ")  # not on Machine[T.B]
-    assert asked(*KINDS["none fixed"][:2]).startswith("In Reaction (ms), how much do the 18 levels of Subject differ from")
+    assert asked(*KINDS["none fixed"][:2]).startswith(
+        "In Reaction (ms), how much do the 18 levels of Subject differ from"
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "there", "absent"),
     [
-        ("intercept", ["the mean, over", "normal with mean 0 and standard deviation sd(Rail)"], ["Offset", "weight", "correl"]),
+        ("intercept", ["the mean, over", "mean 0 and standard deviation sd(Rail)"], ["Offset", "weight", "correl"]),
         ("slopes", ["where Days is 0", "a correlation, all estimated", "how far they lie"], ["uncorrelated"]),
         ("uncorrelated", ["uncorrelated"], ["a correlation"]),
         ("nested", ["one combination of batch and cask"], []),
@@ -107,7 +111,9 @@ def test_equations():
     latex = {kind: model_formula(of(kind)).latex for kind in KINDS}
     assert r"\rho" in latex["slopes"] and r"\rho" not in latex["uncorrelated"]
     assert latex["uncorrelated"].count("& 0") == 1  # the covariance that is not there
-    assert r"\sigma_{\text{plate}}^{2}" in latex["crossed"] and r"\sigma_{\text{sample}}^{2}" in latex["crossed"]
+    assert (
+        r"\sigma_{\text{plate}}^{2}" in latex["crossed"] and r"\sigma_{\text{sample}}^{2}" in latex["crossed"]
+    )
     assert r"\frac{\sigma^{2}}{w_{i}}" in latex["weights"] and "w_{i}" not in latex["intercept"]
     assert "o_{i}" in latex["offset"] and "o_{i}" not in latex["intercept"]
     assert r"\sigma = 25" in latex["known"]

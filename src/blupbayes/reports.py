@@ -59,7 +59,8 @@ class Reports:
             The CSV or Parquet file that the table was read from: a notebook then reads it (and checks that it is the
             same); otherwise it loads the data set of the package or holds the columns itself.
         sensitivity : bool or dict
-            Whether the posterior is computed under other priors, too, or which: see ``MixedModel.sensitivity``.
+            Whether the posterior is computed under other priors, too, or which: see ``MixedModel.sensitivity``. The
+            set that is offered is left out, with a word, for models of more than seven variance parameters.
         progressbar : bool
             Shown in a terminal only.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from blupbayes.bayes.integrate import ON_LATTICE
 from blupbayes.errors import BlupbayesError
 from blupbayes.model.prior import Prior
 from blupbayes.prior_analysis.analyse import analyse
@@ -45,6 +46,12 @@ class Findings:
             return "it was left out on request."
         priors = self.asked if isinstance(self.asked, Mapping) else None
         s, level = self.subject, self.subject.comparison.ci_prob
+        if priors is None and s.design.n_theta > ON_LATTICE:
+            return (
+                f"the model has {s.design.n_theta} variance parameters besides sigma, and an integral over more than "
+                f"{ON_LATTICE} takes minutes for each prior. Name the priors to have it: sensitivity={{'tight': "
+                "'HalfNormal(10)'}."
+            )
         also = own_priors(s) if priors is None else None
         try:
             found = analyse(s.design, s.statistics, priors, 0.01, level, None, also)
