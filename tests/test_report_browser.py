@@ -65,6 +65,8 @@ def test_print_leaves_nothing_out(browser, files):
         wide = "[...document.querySelectorAll('.scroll')].map(b => getComputedStyle(b).overflowX)"
         return page.evaluate(heights), page.evaluate(wide), page.locator("nav").is_visible()
 
-    heights, overflow, contents = browser.visit(files["own"], printed).result
+    visit = browser.visit(files["slopes"], printed, width=680)  # A4 between margins
+    assert visit.overflow <= 0  # nothing is cut off at the edge of the paper
+    heights, overflow, contents = visit.result
     assert min(heights) > 50  # the folded code, too
     assert set(overflow) == {"visible"} and not contents
