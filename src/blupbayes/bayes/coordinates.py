@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from blupbayes.bayes.correlation import partials
 from blupbayes.mme.statistics import GroupStatistics
+from blupbayes.model.distributions import Distribution
 from blupbayes.model.resolved import ResolvedPrior
 
 __all__ = ["Coordinates", "Places", "inverse", "some"]
@@ -43,6 +44,19 @@ class Places:
     log_jacobian: Array
 
 
+def sds_of(prior: ResolvedPrior) -> list[Distribution | None]:
+    """Priors of all sds, group by group; None where a group has a joint one."""
+    return [sd for g in prior.groups for sd in (g.sds or (None,) * len(g.names))]
+
+
+def range_of(sd: Distribution | None) -> tuple[float, float]:
+    """Between what an sd lies."""
+    if sd is None or sd.name != "Uniform":
+        return 0.0, np.inf
+    low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
+    return float(low), float(high)
+
+
 @dataclass(frozen=True, eq=False)
 class Coordinates:
     """v (d,): all sds, then all partial correlations, group by group; ``laid``: whose bounds, if not the prior's."""
@@ -63,13 +77,14 @@ class Coordinates:
         prior = self.laid or self.prior
         if prior.residual is not None:
             return []
-        sds = [sd for g in prior.groups for sd in (g.sds or (None,) * len(g.names))]
-        found = []
-        for k, sd in enumerate(sds):
-            if sd is not None and sd.name == "Uniform":
-                low, high = np.sqrt(sd.args) if sd.on == "variance" else np.array(sd.args)
-                found.append((k, low / prior.residual_scale, high / prior.residual_scale))
-        return found
+        unit = prior.residual_scale
+        between = [(k, *range_of(sd)) for k, sd in enumerate(sds_of(prior))]
+        return [(k, low / unit, high / unit) for k, low, high in between if high < np.inf]
+
+    @cached_property
+    def ranges(self) -> list[tuple[float, float]]:
+        """Between what sigma and the absolute sds lie: the bounds of uniform priors, else 0 and inf."""
+        return [range_of(sd) for sd in (self.prior.residual, *sds_of(self.prior))]
 
     @property
     def n_sds(self) -> int:

@@ -93,12 +93,15 @@ class Curve:
     nodes, weights, band : array (k,)
         On the line of the link; the weights add up to 1.
     link : Link
+    bounds : tuple of float
+        Where a uniform prior cuts the quantity off: the smooth curve reaches a little beyond.
     """
 
     nodes: Array
     weights: Array
     band: Array
     link: Link
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
     def on_line(self, at: Array) -> tuple[Array, Array]:
         """Distribution function and density (n,) at points (n,) of the line."""
@@ -110,7 +113,7 @@ class Curve:
         inside = self.inside(values)
         found = (values >= self.link.ends[1]).astype(float)
         found[inside] = np.clip(self.on_line(self.link.line(values[inside])[0])[0], 0.0, 1.0)
-        return found
+        return np.where(values < self.bounds[0], 0.0, np.where(values >= self.bounds[1], 1.0, found))
 
     def pdf(self, values: Array) -> Array:
         """Density (n,): 0 outside the ends, and nan at an end, where the line does not reach."""
@@ -118,7 +121,7 @@ class Curve:
         found = np.where(np.isin(values, self.link.ends), np.nan, 0.0)
         line, slope = self.link.line(values[inside])
         found[inside] = np.maximum(self.on_line(line)[1] * slope, 0.0)
-        return found
+        return np.where((values < self.bounds[0]) | (values > self.bounds[1]), 0.0, found)
 
     def inside(self, values: Array) -> NDArray[np.bool_]:
         """Which values (n,) have a point on the line."""
@@ -137,7 +140,7 @@ class Curve:
         reach = REACH * self.band.max()
         low, high = self.nodes.min() - reach + 0 * size, self.nodes.max() + reach + 0 * size
         found = solve(self.on_line, np.array(probs), mean + ndtri(probs) * sd, low, high, tolerance * size)
-        return self.link.value(found)
+        return np.clip(self.link.value(found), *self.bounds)
 
 
 @dataclass(frozen=True, eq=False)

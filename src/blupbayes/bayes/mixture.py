@@ -177,7 +177,7 @@ class Mixture:
         centre = float(np.log(self.coordinates.scale[k]) + np.sum(joint * p.log_sigma))
         x = inverse(p.log_sigma + np.log(p.sds[:, k])[:, None] - centre)
         along = p.spacing / (1.0 + np.exp(-np.sum(p.within * x, axis=1)))  # of the sigma nodes, on this line
-        return self.curve(x, self.bands(x, along), joint, Stretched(centre))
+        return self.curve(x, self.bands(x, along), joint, Stretched(centre), self.coordinates.ranges[1 + k])
 
     def bands(self, x: Array, spacing: Array) -> Array:
         """How far apart (m,) the nodes x (m, S) of a quantity are: over sigma, or from cell to cell of the lattice."""
@@ -187,17 +187,21 @@ class Mixture:
     def sigma_curve(self) -> Curve:
         """The residual sd."""
         p = self.points
-        return self.curve(p.log_sigma, self.bands(p.log_sigma, p.spacing), self.joint, Log())
+        bands = self.bands(p.log_sigma, p.spacing)
+        return self.curve(p.log_sigma, bands, self.joint, Log(), self.coordinates.ranges[0])
 
     def corr_curve(self, group: int, i: int, j: int) -> Curve:
         """Correlation of coefficients i and j of a group."""
         z = np.arctanh(np.clip(self.points.corrs[group][:, i, j], -LARGEST, LARGEST))
         return self.curve(z[:, None], np.full(len(z), self.reach(z)), self.weights[:, None], Artanh())
 
-    def curve(self, x: Array, bands: Array, w: Array, link: Link) -> Curve:
+    def curve(
+        self, x: Array, bands: Array, w: Array, link: Link, bounds: tuple[float, float] = (-np.inf, np.inf)
+    ) -> Curve:
         """Of nodes x (m, S), weights w (m, S) and bands (m,)."""
         kept = self.worthwhile(w.ravel()).reshape(w.shape)
-        return Curve(x[kept], w[kept] / w[kept].sum(), np.broadcast_to(bands[:, None], x.shape)[kept], link)
+        band = np.broadcast_to(bands[:, None], x.shape)[kept]
+        return Curve(x[kept], w[kept] / w[kept].sum(), band, link, bounds)
 
     @property
     def joint(self) -> Array:
