@@ -70,6 +70,35 @@ def test_the_posterior_covers_where_plug_in_does_not(model):
     assert set(table.query("method == 'posterior'")["component"]) == {"group_mean", "fixed", "sd"}
 
 
+def held_by_likelihood_ratio(icc, n, seed, divisor):
+    """Share of data sets whose deviance at the true variance of the groups is within 3.84 of the lowest."""
+    rng = np.random.default_rng(seed)
+    between = (icc * R + 1 - icc) * rng.chisquare(J - 1, n)
+    within = (1 - icc) * rng.chisquare(J * (R - 1), n)
+    df = J * (R - 1)
+
+    def deviance(v, w):
+        return df * np.log(v) + within / v + divisor * np.log(w) + between / w
+
+    v, w = within / df, between / divisor
+    pooled = (within + between) / (df + divisor)
+    best = np.where(w > v, deviance(v, w), deviance(pooled, pooled))
+    grid = np.exp(np.linspace(-3, 2, 1500))
+    constrained = np.min([deviance(v, v + R * icc) for v in grid], axis=0)
+    return float(np.mean(constrained - best <= 3.841459))
+
+
+def test_profiles_cover_as_likelihood_ratios_do(model):
+    """ML, as lme4 profiles: .908; REML: .947."""
+    truth = {"g": np.sqrt(0.42), "residual": np.sqrt(0.58)}
+    names = ["profile", "profile REML"]
+    table = bb.coverage(model, truth, methods=names, n=80, random_seed=8).set_index(["method", "group"])
+    for name, divisor in zip(names, (J, J - 1), strict=True):
+        row = table.loc[name, "g"]
+        assert abs(row["coverage"] - held_by_likelihood_ratio(0.42, 4000, 1, divisor)) < 4 * row["mc_se"]
+    assert table.loc[("profile REML", "g"), "width"] > 1.1 * table.loc[("profile", "g"), "width"]
+
+
 def test_the_same_seed_gives_the_same_table_whatever_the_jobs(model):
     truth, options = {"g": 1.0, "residual": 1.0}, {"methods": ["wald", "raw"], "n": 45, "random_seed": 3}
     one = bb.coverage(model, truth, **options)

@@ -45,7 +45,8 @@ def coverage(
     prior : Prior, optional
         Of the posterior; None is the documented default, rescaled with each data set.
     methods : sequence of str
-        Of "raw" (each level by itself), "blup cond_sd", "blup pev_sd", "wald", "profile", "bootstrap", "posterior".
+        Of "raw" (each level by itself), "blup cond_sd", "blup pev_sd", "wald", "profile" (of the ML deviance, as in
+        lme4), "posterior"; on request "profile REML" and "bootstrap".
     n : int
         Data sets.
     ci_prob : float

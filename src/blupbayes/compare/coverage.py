@@ -6,7 +6,7 @@ Truths are group means beta_k + b_jk, fixed effects and sds; b is drawn anew for
     blup cond_sd   REML BLUP of the group mean +- z cond_sd: fixed effects and variances treated as known
     blup pev_sd    the same +- z pev_sd: variances treated as known
     wald           fixed effects +- z se; variances +- z se from Fisher's information, which a variance of 0 has too
-    profile        profile likelihood of the sds of the groups (ML deviance)
+    profile        profile likelihood of the sds of the groups (ML deviance); "profile REML": of the REML criterion
     bootstrap      parametric bootstrap, percentiles
     posterior      equal-tailed intervals of the exact posterior
 """
@@ -43,6 +43,7 @@ Array = NDArray[np.float64]
 Limits = tuple[Array, Array, Array]  # estimate, lower and upper limit of some targets, NaN elsewhere
 
 METHODS = ("raw", "blup cond_sd", "blup pev_sd", "wald", "profile", "posterior")
+ON_REQUEST = ("profile REML", "bootstrap")
 BLOCK = 20  # data sets from one seed
 
 
@@ -149,9 +150,9 @@ def coverage(
     DataError
         If n is not a whole number above 0, or there is no such method.
     """
-    unknown = [m for m in truth.methods if m not in (*METHODS, "bootstrap")]
+    unknown = [m for m in truth.methods if m not in METHODS + ON_REQUEST]
     if unknown or not truth.methods:
-        raise DataError(f"methods={list(truth.methods)}: choose from {', '.join((*METHODS, 'bootstrap'))}.")
+        raise DataError(f"methods={list(truth.methods)}: choose from {', '.join(METHODS + ON_REQUEST)}.")
     seeds, size = seed_sequence(random_seed), whole_number("n", n)
     found = run_blocks(partial(one_block, truth), size, BLOCK, seeds, n_jobs, progressbar)
     stacked = {m: np.concatenate([part[m] for part in found]) for m in truth.methods}
@@ -183,7 +184,8 @@ def answer(truth: Truth, design: Design, rng: np.random.Generator) -> Mapping[st
         "blup cond_sd": lambda: blup(truth, fit, conditional=True),
         "blup pev_sd": lambda: blup(truth, fit, conditional=False),
         "wald": lambda: wald(truth, fit),
-        "profile": lambda: profile(truth, statistics),
+        "profile": lambda: profile(truth, statistics, "ML"),
+        "profile REML": lambda: profile(truth, statistics, "REML"),
         "bootstrap": lambda: booted(truth, design, fit, seed),
         "posterior": lambda: bayes(truth, design, statistics),
     }
@@ -288,10 +290,10 @@ def variances(fit: Estimate) -> tuple[Array, Array]:
     return np.array(values), np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", J, cov, J), 0.0))
 
 
-def profile(truth: Truth, statistics: Statistics) -> Limits:
+def profile(truth: Truth, statistics: Statistics, criterion: str) -> Limits:
     """Profile likelihood of the groups' sds; that of sigma is left out, which would take as long again."""
     names = [name for name in truth.sd_names if name != "sigma"]
-    table = intervals(estimate(statistics, "ML"), truth.ci_prob, names).reindex(truth.sd_names)
+    table = intervals(estimate(statistics, criterion), truth.ci_prob, names).reindex(truth.sd_names)
     found = tuple(table[c].to_numpy(dtype=float) for c in ("estimate", "ci_lb", "ci_ub"))
     return limits(truth, sd=found)  # type: ignore[arg-type]
 
