@@ -255,6 +255,10 @@ def test_a_csv_in_another_dialect_is_told_what_to_do(capsys, tmp_path):
     path = tmp_path / "latin.csv"
     path.write_bytes("höhe,g\n1,a\n2,b\n".encode("latin-1"))
     assert "commas, decimal points and UTF-8" in refusal(capsys, "compare", path, "y ~ 1 + (1 | g)")
+    path.write_text("y;g\n1,5;a\n2,5;b\n")
+    assert "its columns are separated by ';'. A .csv here has commas" in refusal(
+        capsys, "compare", path, "y ~ 1 + (1 | g)"
+    )
 
 
 @pytest.mark.parametrize(

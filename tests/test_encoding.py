@@ -104,7 +104,7 @@ def test_a_category_that_no_row_has_is_not_known():
         ({"g": ["A", None]}, r"\(g: 1\)"),
         ({"f": ["a", None]}, r"\(f: 1\)"),
         ({"x": ["1", "2"]}, "'x' holds numbers as text; use astype"),
-        ({"x": ["1", "two"]}, "'x' holds 1 values that are no numbers, the first 'two' in row 1"),
+        ({"x": ["1", "two"]}, "'x' holds 1 value that is no number, the first 'two' in row 1"),
         ({"x": ["one", "two"]}, "'x' holds no numbers"),
         ({"w": [1.0, -1.0]}, r"'log\(w\)' is infinite or not a number in 1 rows of new rows, first in row 1"),
     ],

@@ -230,7 +230,7 @@ def test_a_boundary_is_told_and_strict_is_strict(tmp_path, capsys):
     assert (
         told.err == "blupbayes: strict: ML: boundary fit, sd(Batch) = 0; REML: boundary fit, sd(Batch) = 0\n"
     )
-    assert told.out == f"{out}\n"
+    assert told.out == f"{out}, with its figures in {out.stem}_files\n"
     text = out.read_text(encoding="utf-8")
     assert "Be careful: ML: boundary fit, sd(Batch) = 0" in text and "The fit is valid" in text
     assert "**Priors: not here.**" in text and "**Ledger: not here.**" in text

@@ -200,7 +200,11 @@ def run_report(args: argparse.Namespace) -> int:
     found = compared(args)
     file = args.data if Path(args.data).exists() else None
     options = {"title": args.title, "question": args.question, "sensitivity": not args.no_sensitivity}
-    print(found.report(args.output, force=args.force, data=file, **options))
+    path = Path(found.report(args.output, force=args.force, data=file, **options))
+    figures = path.with_name(f"{path.stem}_files")
+    print(
+        f"{path}, with its figures in {figures.name}" if path.suffix == ".md" and figures.is_dir() else path
+    )
     reasons = doubts(found.answers) if args.strict else []
     if reasons:
         print(f"blupbayes: strict: {'; '.join(reasons)}", file=sys.stderr)
@@ -255,8 +259,11 @@ def run_datasets(args: argparse.Namespace) -> None:
 def run_lesson(args: argparse.Namespace) -> None:
     """Copy one lesson, or list all."""
     if args.name is None:
-        for row in list_lessons().itertuples():
-            print(f"{row.number:2}  {row.name}\n    {row.title}. {row.question}")
+        for number, name, title, question in list_lessons()[
+            ["number", "name", "title", "question"]
+        ].to_numpy():
+            stop = "" if title.endswith("?") else "."
+            print(f"{number:2}  {name}\n    {title}{stop} {question}")
         return
     print(f"{lesson(args.name, args.output, args.force)}: open it with Jupyter, or an editor for notebooks")
 
@@ -296,7 +303,9 @@ def read(data: str) -> pd.DataFrame:
         if name.endswith((".parquet", ".pq")):
             return pd.read_parquet(path)
         if name.endswith((".csv", ".csv.gz")):
-            return pd.read_csv(path)
+            frame = pd.read_csv(path)
+            separator(frame, data)
+            return frame
     except (ValueError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         hint = ""
@@ -304,6 +313,13 @@ def read(data: str) -> pd.DataFrame:
             hint = ". A .csv here has commas, decimal points and UTF-8; read others in Python with pandas.read_csv"
         raise DataError(f"cannot read {data!r}: {reason}{hint}") from None
     raise DataError(f"cannot read {data!r}: the name must end in .csv, .csv.gz or .parquet.")
+
+
+def separator(frame: pd.DataFrame, data: str) -> None:
+    """Refuse a file whose columns are all in one, since it has other separators than commas."""
+    found = [mark for mark in ";\t|" if frame.shape[1] == 1 and mark in str(frame.columns[0])]
+    if found:
+        raise ValueError(f"its columns are separated by {found[0]!r}")
 
 
 def check_output(output: str | None) -> Path | None:

@@ -220,7 +220,9 @@ def from_parts(name: str, positional: list[Any], named: Mapping[str, Any], on: s
             near[0] for key in named if key not in wanted and (near := get_close_matches(key, wanted, n=1))
         ]
         hint = f" Did you mean {typo[0]}?" if typo else ""
-        raise PriorError(f"{name}({', '.join(got)}): the parameters are {spelling(name)}.{hint}")
+        raise PriorError(
+            f"{name}({', '.join(got)}): write {spelling(name)}, a number in place of each word.{hint}"
+        )
     try:
         args = [float(a) for a in [*positional, *(named[k] for k in rest)]]
     except (TypeError, ValueError) as error:

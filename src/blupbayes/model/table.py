@@ -190,13 +190,14 @@ def _not_numbers(series: pd.Series[Any]) -> str:
     """What is wrong with a column that should hold numbers, and what to do."""
     bad = pd.to_numeric(series.astype(str), errors="coerce").isna().to_numpy()
     if bad.all():
-        return "holds no numbers; use astype(float), or pandas.to_numeric"
+        return "holds no numbers; name another column, or make numbers of it with pandas.to_numeric"
     if not bad.any():
         return "holds numbers as text; use astype(float)"
     first = int(bad.argmax())
     value, label = series.iloc[first], series.index[first]
+    told = f"{int(bad.sum())} values that are" if bad.sum() > 1 else "1 value that is"
     return (
-        f"holds {int(bad.sum())} values that are no numbers, the first {str(value)!r} in row {label}; correct them, "
+        f"holds {told} no number, the first {str(value)!r} in row {label}; correct them, "
         "or use pandas.to_numeric with errors='coerce' and missing='drop'"
     )
 

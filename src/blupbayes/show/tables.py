@@ -44,7 +44,7 @@ def to_text(sheet: Sheet, width: int | None = None) -> str:
         used = tuple((a, b, False) for a, b, _ in used)
         lines, dropped = (
             text_lines(sheet, used),
-            "Intervals are left out in this width: to_dataframe() has them.",
+            "Intervals are left out in this width: a wider one, or to_dataframe(), has them.",
         )
     notes = [*sheet.notes, *([dropped] if dropped else [])]
     wrapped = [textwrap.fill(note, width or 110, subsequent_indent="  ") for note in notes]

@@ -40,7 +40,7 @@ function words(name, i) {
 function sentence(n) {
   const b = n.b, p = b.places, j = state.level;
   const head = n.name === "kappa" ? `kappa ${spoken(n.x)}` : n.name === "tau" ? `tau ${spoken(n.x)}` : `prior scale ${spoken(n.x)}`;
-  const fixed = b.fixed === null ? [] : [`${b.term === "Intercept" ? "mean" : "fixed effect of " + b.term} ${number(n.mean, p)}`];
+  const fixed = b.fixed === null ? [] : [`${b.term === "Intercept" ? (D.fixed.length > 1 ? "intercept" : "mean") : "fixed effect of " + b.term} ${number(n.mean, p)}`];
   const k = b.sd, s = D.sds[k], of = n.sds[k];
   const spread = n.name === "kappa" ? [] : [`sd of ${sdName(s)} ${of.mid === null ? "infinite" : number(of.mid, s.places)}`
     + (n.name === "scale" ? ` (median)` : "")];

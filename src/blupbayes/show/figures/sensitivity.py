@@ -142,6 +142,12 @@ def draw(ax: Any, d: Panels, component: str) -> None:
     ax.set_xlabel(PANELS[component])
 
 
+def under(d: Panels) -> str:
+    """What the rows are: posteriors, and the REML plug-in, which has no prior."""
+    priors = [prior for prior in d.priors if not prior.startswith("REML")]
+    return f"under {count(len(priors), 'prior')}{' and at the REML estimates' if len(priors) < len(d.priors) else ''}"
+
+
 def alt(d: Panels, group: str, term: str) -> str:
     """Two sentences: how far the numbers go, and which priors are told."""
     spans = []
@@ -151,7 +157,7 @@ def alt(d: Panels, group: str, term: str) -> str:
         spans.append(f"the {PANELS[component]} from {say(values.min())} to {say(values.max())}")
     told = [f"{brief(prior, 40)}: {d.verdict(prior)}" for prior in d.priors[::-1] if d.verdict(prior)]
     return (
-        f"Under {count(len(d.priors), 'prior')} of {group}, {term}, estimates run for {joined(spans)}. "
+        f"{term} by {group}: {under(d)}, estimates run for {joined(spans)}. "
         f"Verdicts are {'; '.join(told) or 'not given'}."
     )
 
@@ -161,7 +167,7 @@ def caption(d: Panels, group: str, term: str, ci_prob: float) -> str:
     named = f" Levels: {', '.join(brief(level, 40) for level in d.levels)}." if d.levels else ""
     inside = " Band: inside it a level counts as unchanged." if d.band is not None else ""
     return (
-        f"{term} by {group} under {count(len(d.priors), 'prior')}; the first row is the reference, dotted in "
+        f"{term} by {group} {under(d)}; the first row is the reference, dotted in "
         f"every panel.{named} Bars: {100 * ci_prob:g} % intervals, equal-tailed where the row is a "
         f"posterior.{inside} Verdicts stand at the right."
     )

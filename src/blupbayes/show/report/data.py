@@ -75,6 +75,8 @@ def columns(subject: Any) -> Grid:
         frame = pd.DataFrame({subject.design.response: subject.design.y})
     rows = tuple(column(str(name), subject.unit(str(name)), frame[name]) for name in frame)
     note = () if subject.frame is not None else ("The table itself was not kept with these answers.",)
+    if len(frame) > subject.design.n_obs:
+        note = (f"Of all {len(frame)} rows, also those that were left out.",)
     return Grid("Columns of the data that the model uses", heads, rows, note)
 
 
