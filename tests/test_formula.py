@@ -102,6 +102,8 @@ def test_terms_are_values():
         ("y ~ (x|g) + (1 + x | g)", "given twice", None),
         ("y ~ (1|a:b) + (1|b:a)", "given twice", None),
         ("y ~ (1|a/b) + (1|a)", "given twice", None),
+        ("y ~ x + (1|y)", "'y' is the response and cannot be a grouping factor", "y)"),
+        ("`a b` ~ x + (1|g:`a b`)", "'a b' is the response", None),
         ("y ~ x + + ", "nothing stands after", "+"),
         ("y ~ (1|factor(g))", "not a grouping column", "factor(g))"),
         ("y ~ (1|2)", "not a grouping column", "2)"),

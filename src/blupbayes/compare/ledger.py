@@ -98,7 +98,7 @@ def mean_parts(blup: Array, at_centre: Array, found: AveragesLike) -> pd.DataFra
             "theta": at_centre - blup, "curvature": found.blup - at_centre, "kappa": found.mean - found.blup,
             "monte_carlo": found.reported - found.mean,
         }
-    )  # fmt: skip
+    ) + 0.0  # no -0.0  # fmt: skip
 
 
 def variance_parts(plug_in: Array, found: AveragesLike) -> pd.DataFrame:
@@ -110,4 +110,4 @@ def variance_parts(plug_in: Array, found: AveragesLike) -> pd.DataFrame:
             "movement": found.moved, "kappa": found.variance - found.pev - found.moved,
             "monte_carlo": found.reported_variance - found.variance,
         }
-    )  # fmt: skip
+    ) + 0.0  # fmt: skip

@@ -7,6 +7,7 @@ evaluated here, and a formula that holds more than arithmetic on columns is refu
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -121,6 +122,7 @@ def _parse(text: str) -> Terms:
                 raise fail(f"the term '{piece}' is given twice", text, position, len(piece))
             fixed.append((sign, piece))
     _not_twice(bars, text)
+    _not_the_response(response, bars, text)
     side = _joined(fixed) or "1"
     compile_side(side, text)
     return Terms(text, response, side, tuple(bars), tuple(offsets))
@@ -153,6 +155,19 @@ def _harmless(response: str, text: str) -> None:
             raise fail(f"'|' outside brackets. A group term stands in brackets: '{written}'", text, i)
     if not NAME.fullmatch(response):
         compile_side(as_side(response), text)
+
+
+def _not_the_response(response: str, bars: Sequence[Bar], text: str) -> None:
+    """Refuse a grouping factor that is the response: its levels would fit every row."""
+    name = response.strip("`")
+    for bar in bars:
+        if name in bar.group:
+            raise fail(
+                f"'{name}' is the response and cannot be a grouping factor, too",
+                text,
+                text.rindex(name),
+                len(name),
+            )
 
 
 def _plain(piece: str, position: int, text: str) -> None:

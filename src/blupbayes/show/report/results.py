@@ -25,7 +25,7 @@ MOST_ROWS = 40  # of a component in the table
 MOST_PICTURES = 4
 SHORTLY = {TITLES["fixed"]: "{}", TITLES["sd"]: "sd({})", TITLES["corr"]: "corr({})"}
 SHORT_NOTE = (
-    "Intervals and spreads are explained under the whole table. ML and REML give no interval of an sd there."
+    "Intervals and spreads are explained under the whole table. Fits have intervals of sds, too: confint()."
 )
 SCALE = "s_y is the sd of y, for a slope over the spread of its column: the scale of the default prior."
 
