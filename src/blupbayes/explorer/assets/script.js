@@ -112,7 +112,9 @@ function drawShrinkage(n) {
   const most = Math.max(6, Math.floor((svg.clientWidth || svg.parentNode.clientWidth) * 0.3 / 7));
   const names = b.levels.map(l => l.length > most ? l.slice(0, most - 1) + "…" : l);
   const left = 14 + 7.2 * Math.max(...names.map(l => l.length));
-  const f = frame(svg, top + J * step + 28, left, ...range(reach(b, b.levels.map((_, j) => j)), 0.1)), off = Math.min(9, step / 2.8);
+  const bars = b.levels.flatMap((_, j) => b.reml[j] !== null && b.reml_sd[j] > 0 ? [b.reml[j] - b.reml_sd[j], b.reml[j] + b.reml_sd[j]] : []);
+  const ends = range([...reach(b, b.levels.map((_, j) => j)), ...bars], 0.1);
+  const f = frame(svg, top + J * step + 28, left, ...ends), off = Math.min(9, step / 2.8);
   const clamp = v => Math.min(Math.max(v, f.left), f.end);
   const mean = (v, kind) => v !== null && f.inside(v) && make("line", {class: `line ${kind}`, "data-mean": kind, x1: f.at(v), x2: f.at(v), y1: 4, y2: f.base}, f.svg);
   if (b.fixed !== null) mean(D.fixed[b.fixed].reml, "blup");
