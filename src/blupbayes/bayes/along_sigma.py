@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blupbayes.bayes.coordinates import Places, some
+from blupbayes.bayes.coordinates import Places, range_of, sds_of, some
 from blupbayes.mme.criterion import LOG_2PI
 from blupbayes.mme.statistics import Statistics
-from blupbayes.model.distributions import Distribution
 from blupbayes.model.resolved import ResolvedPrior
 
 __all__ = ["AlongSigma", "Slices"]
@@ -173,9 +172,11 @@ class AlongSigma:
     @cached_property
     def bounded(self) -> list[tuple[int | None, Array]]:
         """(which sd, None for the residual one; log of lower and upper bound) of every uniform prior."""
-        sds = [sd for g in self.prior.groups for sd in (g.sds or (None,) * len(g.names))]
-        known = [(None, self.prior.residual), *enumerate(sds)]
-        return [(k, log_bounds(d)) for k, d in known if d is not None and d.name == "Uniform"]
+        with np.errstate(divide="ignore"):
+            known = [
+                (k, np.log(range_of(sd))) for k, sd in enumerate((self.prior.residual, *sds_of(self.prior)))
+            ]
+        return [(k - 1 if k else None, log) for k, log in known if log[1] < np.inf]
 
     def between(self, places: Places, at: Slices) -> tuple[Array, Array, Array]:
         """As `searched`, by Gauss and Legendre between the bounds of uniform priors, which would cut through cells."""
@@ -216,12 +217,6 @@ def outside(profile: Array) -> NDArray[np.bool_]:
     """Whether mass of nodes with this log-density (m, S) is cut off on the left and on the right (m, 2)."""
     top = profile.max(axis=1, keepdims=True)
     return np.asarray((profile[:, [0, -1]] > top - DROP) & np.isfinite(top))
-
-
-def log_bounds(distribution: Distribution) -> Array:
-    """Logs of the lower and the upper bound of an sd with a uniform prior."""
-    with np.errstate(divide="ignore"):
-        return np.log(distribution.args) * (0.5 if distribution.on == "variance" else 1.0)
 
 
 def grown(x: Array, S: int) -> Array:

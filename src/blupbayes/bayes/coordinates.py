@@ -21,7 +21,7 @@ from blupbayes.mme.statistics import GroupStatistics
 from blupbayes.model.distributions import Distribution
 from blupbayes.model.resolved import ResolvedPrior
 
-__all__ = ["Coordinates", "Places", "inverse", "some"]
+__all__ = ["Coordinates", "Places", "inverse", "range_of", "sds_of", "some"]
 
 Array = NDArray[np.float64]
 

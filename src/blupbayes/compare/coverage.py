@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from blupbayes.bayes.integrate import integrate
 from blupbayes.compare.effects import labels
 from blupbayes.compare.ledger import shared, stack
+from blupbayes.compare.raw import least_squares, pieces
 from blupbayes.errors import DataError
 from blupbayes.frequentist.blocks import run_blocks, seed_sequence, whole_number
 from blupbayes.frequentist.bootstrap import bootstrap
@@ -222,17 +223,14 @@ def raw(truth: Truth, design: Design) -> Limits:
 
 def within_levels(design: Design, g: Group) -> tuple[Array, Array, float, int]:
     """Least squares (J, q) of every level on its own columns, unit standard errors (J, q), pooled sd and its df."""
-    root = np.ones(design.n_obs) if design.weights is None else np.sqrt(design.weights)
-    y = root * (design.y if design.offset is None else design.y - design.offset)
-    b, unit = np.full((len(g.levels), len(g.names)), np.nan), np.full((len(g.levels), len(g.names)), np.nan)
+    y = design.y if design.offset is None else design.y - design.offset
+    b, unit = np.empty((len(g.levels), len(g.names))), np.empty((len(g.levels), len(g.names)))
     rss, used = 0.0, 0
-    for j in range(len(g.levels)):
-        rows = g.codes == j
-        Z = g.columns[rows] * root[rows, None]
-        if np.linalg.matrix_rank(Z) < Z.shape[1]:
-            continue
-        b[j], unit[j] = np.linalg.lstsq(Z, y[rows])[0], np.sqrt(np.diag(np.linalg.inv(Z.T @ Z)))
-        rss, used = rss + float(np.sum((y[rows] - Z @ b[j]) ** 2)), used + int(rows.sum()) - Z.shape[1]
+    for j, (rows, own, weights) in enumerate(pieces(design, g, y)):
+        C = g.columns[rows]
+        b[j], unit[j] = least_squares(C, own, weights, 1.0)
+        if np.isfinite(b[j]).all():
+            rss, used = rss + float(weights @ (own - C @ b[j]) ** 2), used + len(rows) - C.shape[1]
     return b, unit, np.sqrt(rss / used) if used else np.nan, used
 
 

@@ -17,6 +17,7 @@ from blupbayes.compare.rows import block, normal_interval
 from blupbayes.errors import DataError
 
 __all__ = [
+    "Pivoted",
     "diagonals",
     "effects",
     "group_means",

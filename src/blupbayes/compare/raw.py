@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["raw_levels"]
+from blupbayes.model.design import Design
+
+__all__ = ["least_squares", "pieces", "raw_levels"]
 
 Array = NDArray[np.float64]
 
 
-class DesignLike(Protocol):
-    """What is read of a design."""
-
-    @property
-    def y(self) -> Array: ...
-    @property
-    def X(self) -> Array: ...
-    @property
-    def fixed_names(self) -> tuple[str, ...]: ...
-    @property
-    def groups(self) -> Sequence[Any]: ...
-    @property
-    def weights(self) -> Array | None: ...
-    @property
-    def offset(self) -> Array | None: ...
-
-
-def raw_levels(design: DesignLike, beta: Mapping[str, float], sigma: float) -> pd.DataFrame:
+def raw_levels(design: Design, beta: Mapping[str, float], sigma: float) -> pd.DataFrame:
     """For each level of each group the coefficients that its own rows give, without any other level.
 
     Parameters
@@ -71,7 +56,7 @@ def raw_levels(design: DesignLike, beta: Mapping[str, float], sigma: float) -> p
     return pd.concat(frames, ignore_index=True)
 
 
-def left(design: DesignLike, group: Any, beta: Mapping[str, float]) -> Array:
+def left(design: Design, group: Any, beta: Mapping[str, float]) -> Array:
     """y (n,) less offset and the fixed effects that are no coefficient of the group; aliased ones count as 0."""
     others = [k for k, name in enumerate(design.fixed_names) if name not in group.names]
     known = np.nan_to_num([float(beta[design.fixed_names[k]]) for k in others])
@@ -79,7 +64,7 @@ def left(design: DesignLike, group: Any, beta: Mapping[str, float]) -> Array:
     return np.asarray(y - design.X[:, others] @ known)
 
 
-def pieces(design: DesignLike, group: Any, y: Array) -> list[tuple[NDArray[np.intp], Array, Array]]:
+def pieces(design: Design, group: Any, y: Array) -> list[tuple[NDArray[np.intp], Array, Array]]:
     """Rows, y and weights of each level."""
     order = np.argsort(group.codes, kind="stable")
     ends = np.cumsum(np.bincount(group.codes, minlength=len(group.levels)))[:-1]

@@ -13,7 +13,7 @@ from blupbayes.bayes.density import BetaPrior, log_marginal
 from blupbayes.compare import identities as equal
 from blupbayes.compare.dense import Dense
 from blupbayes.compare.dense_readings import BetaDensity, flat, log_density, predict
-from blupbayes.compare.effects import pivoted
+from blupbayes.compare.effects import Pivoted, pivoted
 from blupbayes.compare.identity import Identity, rounding
 from blupbayes.identities.case import Case
 from blupbayes.mme.gaussian import GaussianPosterior, posterior
@@ -136,24 +136,10 @@ class At:
         return equal.predictions(*ours, (right + rows.offset, variance), labels, self.tolerance)
 
 
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A Gaussian posterior on the columns of X that are kept."""
-
-    beta: Array
-    beta_cov: Array
-    b: tuple[Array, ...]
-    cond_cov: tuple[Array, ...]
-    pev: tuple[Array, ...]
-    cross_cov: tuple[Array, ...]
-    T: tuple[Array, ...]
-    sigma: float
-
-
-def on_kept(g: Any, kept: NDArray[np.intp]) -> Kept:
+def on_kept(g: Any, kept: NDArray[np.intp]) -> Pivoted:
     """Without the aliased columns."""
     cross = tuple(x[..., kept] for x in g.cross_cov)
-    return Kept(g.beta[kept], g.beta_cov[np.ix_(kept, kept)], g.b, g.cond_cov, g.pev, cross, g.T, g.sigma)
+    return Pivoted(g.beta[kept], g.beta_cov[np.ix_(kept, kept)], g.b, g.cond_cov, g.pev, cross, g.T, g.sigma)
 
 
 def some_rows(design: Design) -> tuple[Rows, list[str]]:

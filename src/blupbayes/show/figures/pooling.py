@@ -10,8 +10,9 @@ import pandas as pd
 from blupbayes.errors import ComparisonError
 from blupbayes.show.figures.ends import name_ends
 from blupbayes.show.figures.result import FigureResult
+from blupbayes.show.figures.rows import chosen
 from blupbayes.show.figures.style import INKS, RAW, page, sheet
-from blupbayes.show.figures.tidy import says
+from blupbayes.show.figures.tidy import levels_of, says
 from blupbayes.show.figures.wording import brief, count, drawn
 
 __all__ = ["pooling_path"]
@@ -52,8 +53,7 @@ def pooling_path(
         places = [(t, name) for t, name in PLACES if "\n" in name or not p.narrow]
         ax.set_xticks([float(place(t)) for t, _ in places], [name for _, name in places])
         ends = rows.loc[rows.groupby("level", sort=False)["tau"].idxmax()].set_index("level")["estimate"]
-        few = ends.sort_values().index
-        few = few[np.unique(np.linspace(0, len(few) - 1, max_levels or len(few)).round().astype(int))]
+        few = chosen(list(ends.sort_values().index), max_levels, len(ends))
         name_ends(fig, ax, ends[few].to_numpy(), [drawn(str(x), p.letters) for x in few])
     return FigureResult(
         fig, (ax,), rows.reset_index(drop=True), alt(rows, group, term), caption(rows, group, term), width
@@ -62,9 +62,7 @@ def pooling_path(
 
 def prepare(path: pd.DataFrame, group: str, term: str) -> pd.DataFrame:
     """The rows that are drawn."""
-    own = path[(path["group"] == group) & (path["term"] == term)]
-    means = own[own["component"] == "group_mean"]
-    rows = means if len(means) else own[own["component"] == "b"]
+    rows = levels_of(path, group, term)
     if not {0.0, 1.0} <= set(rows["tau"]):
         raise ComparisonError("the figure of the pooling path needs rows at tau = 0 and tau = 1.")
     return rows.sort_values("tau", kind="stable")

@@ -11,7 +11,7 @@ from blupbayes.show.figures.ends import name_ends
 from blupbayes.show.figures.result import FigureResult
 from blupbayes.show.figures.rows import chosen, uncrowd
 from blupbayes.show.figures.style import INKS, RAW, page, sheet
-from blupbayes.show.figures.tidy import says
+from blupbayes.show.figures.tidy import levels_of, says
 from blupbayes.show.figures.wording import brief, count, drawn
 
 __all__ = ["sd_path"]
@@ -68,13 +68,6 @@ def sd_path(
     data = tidy(lines, fixed, curves)
     words = alt(lines, curves, estimate, group, term), caption(lines, curves, group, term)
     return FigureResult(fig, axes, data, *words, width)
-
-
-def levels_of(path: pd.DataFrame, group: str, term: str) -> pd.DataFrame:
-    """The lines of the levels."""
-    own = path[(path["group"] == group) & (path["term"] == term)]
-    means = own[own["component"] == "group_mean"]
-    return means if len(means) else own[own["component"] == "b"]
 
 
 def fixed_of(path: pd.DataFrame, term: str) -> pd.DataFrame:

@@ -9,7 +9,17 @@ import pandas as pd
 from blupbayes.errors import ComparisonError
 from blupbayes.show.digits import decimals, number
 
-__all__ = ["about_intervals", "bayes", "estimators", "group_of", "plug_in", "rows_of", "says", "terms_of"]
+__all__ = [
+    "about_intervals",
+    "bayes",
+    "estimators",
+    "group_of",
+    "levels_of",
+    "plug_in",
+    "rows_of",
+    "says",
+    "terms_of",
+]
 
 PLUG_IN = ("REML", "MME", "ML")
 KINDS = {
@@ -99,3 +109,10 @@ def says(values: Any, spreads: Any = ()) -> Any:
     """How to write numbers of one kind: with the digits that these values and spreads ask for."""
     places = decimals(values, spreads)
     return lambda x: number(float(x), places)
+
+
+def levels_of(path: pd.DataFrame, group: str, term: str) -> pd.DataFrame:
+    """One coefficient of every level along a path: beta + b where it has a fixed effect, else b."""
+    own = path[(path["group"] == group) & (path["term"] == term)]
+    means = own[own["component"] == "group_mean"]
+    return means if len(means) else own[own["component"] == "b"]
