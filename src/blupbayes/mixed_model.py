@@ -22,6 +22,7 @@ from blupbayes.mme.gaussian import posterior as solve
 from blupbayes.mme.pooling import pooling_path
 from blupbayes.mme.statistics import Statistics, reduce
 from blupbayes.model.design import Design, from_arrays
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.update import update_formula
 from blupbayes.pooled import CompletePooling, NoPooling, pool
@@ -449,6 +450,7 @@ class MixedModel:
         """
         from blupbayes.bayes.calibration import calibrate, drawn_ranks, exact_ranks
 
+        check_rows(self.design)
         resolved = read_prior(prior).resolve(self.design)
 
         def ranks(design: Design, truth: dict[str, float]) -> dict[str, float]:
@@ -733,6 +735,7 @@ class MixedModel:
             Labels of the index of the data as they were given (positions, for the usual index and for
             arrays); in a mask, True is dropped.
         """
+        check_rows(self.design)
         return self._from(
             arrays_without(self.design, rows) if self.source is None else self.source.without(rows)
         )
@@ -745,6 +748,7 @@ class MixedModel:
         formula : str
             ``.`` stands for what was on that side: ``". ~ . + x"``, ``". ~ . - (x | g) + (1 | g)"``.
         """
+        check_rows(self.design)
         if self.source is None:
             raise DataError(
                 "update: this model was built from arrays and has no formula. Use MixedModel.from_arrays."
