@@ -21,7 +21,7 @@ from blupbayes.mme.layout import Layout
 from blupbayes.mme.linalg import cholesky, transpose
 from blupbayes.mme.orthonormal import Split, basis, nearly_dependent, refined, split
 
-__all__ = ["FirstBlock", "first_block", "level_sums"]
+__all__ = ["FirstBlock", "first_block", "level_sums", "rest_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -105,9 +105,15 @@ def first_block(
         np.zeros((J, q, Qe.shape[1])) if k == block.group else level_sums(c, J, x, parts.outside)
         for k, ((J, q), c, x) in enumerate(zip(layout.shapes, codes, columns, strict=True))
     ]
+    rest = rest_of(layout, from_U)
+    return FirstBlock(from_U, root, parts.inside, parts.within, layout.join(outside), rest), parts
+
+
+def rest_of(layout: Layout, from_U: Array) -> Remainder:
+    """Z'(I - U U')Z of the blocks after the first, U = Z_1 from_U."""
     rest = Remainder.of(layout)
     rest.subtract(0, from_U @ transpose(from_U))
     for k, later in enumerate(layout.chain[1:], 1):
         size = np.sqrt(np.diagonal(later.D, axis1=1, axis2=2))
         rest.D[k][np.abs(rest.D[k]) < DUST * size[:, :, None] * size[:, None, :]] = 0.0
-    return FirstBlock(from_U, root, parts.inside, parts.within, layout.join(outside), rest), parts
+    return rest
