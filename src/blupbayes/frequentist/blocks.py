@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from blupbayes.errors import DataError
+from blupbayes.progress import progress
 
 __all__ = ["run_blocks", "seed_sequence", "whole_number"]
 
@@ -58,7 +57,7 @@ def run_blocks(
     sizes = [min(block, n - start) for start in range(0, n, block)]
     jobs = list(zip(sizes, seeds.spawn(len(sizes)), strict=True))
     done: list[Any] = []
-    with progress(n, progressbar) as advance:
+    with progress(n, progressbar, "replicates") as advance:
         try:
             for (size, _), found in zip(jobs, results(work, jobs, n_jobs), strict=True):
                 done.append(found)
@@ -79,16 +78,3 @@ def results(work: Work, jobs: list[tuple[int, np.random.SeedSequence]], n_jobs: 
         delayed(work)(size, seed) for size, seed in jobs
     )
     return found
-
-
-@contextmanager
-def progress(total: int, wanted: bool) -> Iterator[Callable[[int], None]]:
-    """A bar in a terminal, nothing elsewhere."""
-    if not (wanted and sys.stdout.isatty()):
-        yield lambda size: None
-        return
-    from rich.progress import Progress
-
-    with Progress(transient=True) as bar:
-        task = bar.add_task("replicates", total=total)
-        yield lambda size: bar.advance(task, size)
