@@ -13,6 +13,7 @@ __all__ = [
     "LessonError",
     "NewLevelError",
     "PriorError",
+    "RowsNotKeptError",
 ]
 
 
@@ -26,6 +27,10 @@ class FormulaError(BlupbayesError):
 
 class DataError(BlupbayesError):
     """The data cannot be used as they are."""
+
+
+class RowsNotKeptError(DataError):
+    """The answer needs the rows of the data, which a model from batches has not kept."""
 
 
 class IdentifiabilityError(BlupbayesError):

@@ -93,6 +93,16 @@ class Design:
         return len(self.y)
 
     @property
+    def has_weights(self) -> bool:
+        """Whether rows have weights."""
+        return self.weights is not None
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether rows have an offset."""
+        return self.offset is not None
+
+    @property
     def n_theta(self) -> int:
         """Length of theta: the free entries of all covariance factors."""
         return sum(term.n_theta for group in self.groups for term in group.terms)
