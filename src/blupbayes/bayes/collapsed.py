@@ -163,7 +163,7 @@ def in_levels(statistics: Statistics) -> tuple[Array, Array, Array]:
     assert s.core is not None
     J, q = s.layout.shapes[0]
     each = np.arange(J)
-    from_U, root = basis(s.layout.A.reshape(J, q, J, q)[each, :, each])
+    from_U, root = basis(s.layout.dense().reshape(J, q, J, q)[each, :, each])
     return root, from_U.transpose(0, 2, 1) @ s.ZQe.reshape(J, q, -1), s.core.within
 
 
