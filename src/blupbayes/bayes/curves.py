@@ -220,7 +220,7 @@ def solve(
         low, high = np.where(below, x, low), np.where(below, high, x)
         with np.errstate(divide="ignore", invalid="ignore"):
             there = x + (prob - value) / density
-        inside = (there > low) & (there < high) & (density > 0)
+        inside = (there >= low) & (there <= high) & (density > 0)  # a root that is found stays
         there = np.where(inside, there, 0.5 * (low + high))
         moved, x = np.abs(there - x), there
         if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
