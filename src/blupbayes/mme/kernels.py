@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_level_sums", "downdate", "level_forms"]
+__all__ = ["add_level_sums", "downdate", "level_forms", "subtract_level_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -88,3 +88,13 @@ def add_level_sums(total: Array, codes: Index, left: Array, right: Array) -> Non
         for a in range(left.shape[1]):
             for b in range(right.shape[1]):
                 total[level, a, b] += left[i, a] * right[i, b]
+
+
+@nb.njit(cache=True, nogil=True)
+def subtract_level_rows(left: Array, codes: Index, Z: Array, coefficients: Array) -> None:
+    """left (n, m) -= rows of Z (n, q) times the coefficients (J, q, m) of their level."""
+    for i in range(len(codes)):
+        level = codes[i]
+        for a in range(Z.shape[1]):
+            for b in range(left.shape[1]):
+                left[i, b] -= Z[i, a] * coefficients[level, a, b]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.coupling import Cross
-from blupbayes.mme.kernels import add_level_sums
+from blupbayes.mme.kernels import add_level_sums, subtract_level_rows
 from blupbayes.mme.least_squares import independent_columns
 from blupbayes.mme.orthonormal import triangular_root
 from blupbayes.mme.pairs import Pairs
@@ -178,8 +178,11 @@ class Regression:
 
     def Qe(self, rows: Rows) -> Array:
         """[Q e] (n, r + 1) of some rows."""
-        X = rows.X[:, self.kept]
-        return np.hstack([X @ self.T, rows.response(self.shift) - (X @ self.beta)[:, None]])
+        X = rows.X if len(self.kept) == rows.X.shape[1] else rows.X[:, self.kept]
+        out = np.empty((rows.n, len(self.kept) + 1))
+        out[:, :-1] = X @ self.T
+        out[:, -1] = rows.response(self.shift)[:, 0] - X @ self.beta
+        return out
 
 
 class ProductPass:
@@ -210,7 +213,7 @@ class ProductPass:
         left = Qe.copy()
         for codes, Z, cut in zip(rows.codes, rows.Z, self.cuts, strict=True):
             if cut is not None:
-                subtract_rows(left, Z, cut, codes)
+                subtract_level_rows(left, codes, np.ascontiguousarray(Z), cut)
         self.gram += Qe.T @ Qe
         self.root = stacked(self.root, left)
         for k, (codes, Z) in enumerate(zip(rows.codes, rows.Z, strict=True)):
@@ -225,12 +228,6 @@ class ProductPass:
         for mine, theirs in ((self.ZQe, other.ZQe), (self.Zleft, other.Zleft)):
             for k, sums in enumerate(theirs):
                 mine[k] += sums
-
-
-def subtract_rows(left: Array, Z: Array, cut: Array, codes: Index) -> None:
-    """left (n, m) -= rows of Z (n, q) times the coefficients (J, q, m) of their level."""
-    for a in range(Z.shape[1]):
-        left -= Z[:, a, None] * cut[codes, a]
 
 
 class BasisPass:

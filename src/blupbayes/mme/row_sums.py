@@ -35,9 +35,12 @@ class RowSums:
         if not len(chunk.y):
             return
         response = chunk.y if chunk.offset is None else chunk.y - chunk.offset
-        columns = {"y": chunk.y, "response": response, "X": chunk.X}
+        columns = {"y": chunk.y, "X": chunk.X} | ({} if chunk.offset is None else {"response": response})
         columns |= {k: v for k, v in (("offset", chunk.offset), ("weights", chunk.weights)) if v is not None}
-        self._join({k: ColumnMoments.of(v) for k, v in columns.items()}, [ColumnMoments.of(Z) for Z in chunk.columns])
+        moments = {k: ColumnMoments.of(v) for k, v in columns.items()}
+        moments.setdefault("response", moments["y"])
+        Z = [moments["X"] if Z is chunk.X else ColumnMoments.of(Z) for Z in chunk.columns]
+        self._join(moments, Z)
         if chunk.weights is not None:
             self.halves.add(chunk.weights)
         for k, codes in enumerate(chunk.codes):

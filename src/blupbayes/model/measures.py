@@ -17,6 +17,11 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 
+def is_binary(column: Array) -> bool:
+    """Whether a column (n,) holds only zeros and ones."""
+    return bool(((column == 0.0) | (column == 1.0)).all())
+
+
 @dataclass(frozen=True, eq=False)
 class ColumnMoments:
     """Mean, spread and range of m columns, which two parts of the rows can bring together.
@@ -49,15 +54,15 @@ class ColumnMoments:
     @classmethod
     def of(cls, columns: Array) -> ColumnMoments:
         """The moments of columns (n, m); a column alone may be (n,)."""
-        x = np.asarray(columns, float)
-        x = x[:, None] if x.ndim == 1 else x
-        n, m = x.shape
-        mean = x.mean(axis=0) if n else np.zeros(m)
-        away = x - mean
-        shift = away.mean(axis=0) if n else np.zeros(m)
-        m2 = np.einsum("im,im->m", away, away) - n * shift**2
-        low, high = x.min(axis=0, initial=np.inf), x.max(axis=0, initial=-np.inf)
-        return cls(n, mean + shift, np.maximum(m2, 0.0), low, high, ((x == 0.0) | (x == 1.0)).all(axis=0))
+        x = np.atleast_2d(np.ascontiguousarray(np.asarray(columns, float).T))  # (m, n): each column in one piece
+        m, n = x.shape
+        mean = x.mean(axis=1) if n else np.zeros(m)
+        away = x - mean[:, None]
+        shift = away.mean(axis=1) if n else np.zeros(m)
+        m2 = np.array([a @ a for a in away]).reshape(m) - n * shift**2
+        low, high = x.min(axis=1, initial=np.inf), x.max(axis=1, initial=-np.inf)
+        binary = np.array([lo >= 0 and hi <= 1 and is_binary(c) for c, lo, hi in zip(x, low, high, strict=True)], bool)
+        return cls(n, mean + shift, np.maximum(m2, 0.0), low, high, binary)
 
     def merged(self, other: ColumnMoments) -> ColumnMoments:
         """The moments of both parts together, by Chan, Golub and LeVeque's update (1983, Am. Stat. 37, 242)."""
