@@ -113,7 +113,7 @@ def triangular_root(rows: Array) -> Array:
     whole = len(rows) // PANEL if m * 4 <= PANEL else 0
     if whole > 1:
         cut = whole * PANEL
-        panels = np.linalg.qr(rows[:cut].reshape(whole, PANEL, m), mode="r").reshape(-1, m)
-        return triangular_root(np.vstack([panels, rows[cut:]]))
+        panels = rows.T[:, :cut].reshape(m, whole, PANEL).transpose(1, 2, 0)
+        return triangular_root(np.vstack([np.linalg.qr(panels, mode="r").reshape(-1, m), rows[cut:]]))
     R = np.linalg.qr(rows, mode="r")
     return np.vstack([R, np.zeros((m - len(R), m))]) if len(R) < m else R

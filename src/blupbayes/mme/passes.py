@@ -52,21 +52,24 @@ class Rows:
     """The rows of a batch, weights applied: Z of every group, X and y minus offset."""
 
     def __init__(self, chunk: ChunkLike) -> None:
-        root = None if chunk.weights is None else np.sqrt(chunk.weights)[:, None]
+        root = None if chunk.weights is None else np.sqrt(chunk.weights)
         self.n, self.codes = len(chunk.y), chunk.codes
         y = chunk.y if chunk.offset is None else chunk.y - chunk.offset
-        self.y, self.root = y[:, None], np.ones((self.n, 1)) if root is None else root
-        self.Z = [Z if root is None else Z * root for Z in chunk.columns]
-        self.X = chunk.X if root is None else chunk.X * root
+        self.y, self.root = y, np.ones(self.n) if root is None else root
+        self.Z = [np.ascontiguousarray(Z if root is None else Z * root[:, None]) for Z in chunk.columns]
+        self.X = chunk.X if root is None else chunk.X * root[:, None]
 
-    def response(self, shift: float) -> Array:
-        """y - offset - shift (n, 1), weighted."""
-        return np.asarray((self.y - shift) * self.root)
+    def joined(self, shift: float) -> Array:
+        """[X 1 y - offset - shift] (n, p + 2), weighted; column by column, which is how it is read."""
+        p = self.X.shape[1]
+        out = np.empty((p + 2, self.n))
+        out[:p], out[p] = self.X.T, self.root
+        np.multiply(self.y - shift, self.root, out=out[p + 1])
+        return out.T
 
 
 def add_sums(total: Array, codes: Index, left: Array, right: Array) -> None:
     """total (J, a, b) += level sums of left (n, a) times right (n, b)."""
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
     if total.size > SMALL:
         add_level_sums(total, codes, left, right)
         return
@@ -77,7 +80,7 @@ def add_sums(total: Array, codes: Index, left: Array, right: Array) -> None:
 
 def stacked(R: Array, rows: Array) -> Array:
     """The triangular factor of what R stands for and of further rows."""
-    return triangular_root(np.vstack([R, rows]))
+    return triangular_root(np.vstack([R, triangular_root(rows)]))
 
 
 class FactorPass:
@@ -106,7 +109,7 @@ class FactorPass:
             self.shift = float(rows.y.min())
         self.n += rows.n
         self.log_weights += 0.0 if chunk.weights is None else float(np.sum(np.log(chunk.weights)))
-        Xy = np.hstack([rows.X, rows.root, rows.response(self.shift)])
+        Xy = rows.joined(self.shift)
         self.R = stacked(self.R, Xy)
         for k, (codes, Z) in enumerate(zip(rows.codes, rows.Z, strict=True)):
             add_sums(self.D[k], codes, Z, Z)
@@ -137,6 +140,10 @@ class FactorPass:
         move[-2, -1] = change
         return R @ move, [x @ move for x in ZX]
 
+    def taken(self, shift: float) -> list[Array]:
+        """Z'W[X 1 y - shift] per group."""
+        return self._shifted(shift)[1]
+
     def crosses(self) -> dict[tuple[int, int], Cross]:
         """Z_i'W Z_j for every pair of groups i < j."""
         return {key: pairs.cross() for key, pairs in self.pairs.items()}
@@ -144,7 +151,7 @@ class FactorPass:
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """Least squares of y on X from the factor of [X 1 y]; [Q e] = [X 1 y] M.
+    """Least squares of y on X from the factor of [X 1 y]; [Q e] = [X 1 y - shift] M.
 
     ``kept`` (r,); ``factor`` (r, p): Q'X; ``T`` (r, r) with Q = X_kept T; ``beta`` (r,) for y - shift; ``shift``:
     what to take off y; ``ones`` (r,): the constant in columns of X, 0 if X does not hold it; M (p + 2, r + 1).
@@ -168,21 +175,16 @@ class Regression:
         one, y = R[:, p], R[:, p + 1]
         ones = T @ (Q.T @ one)
         if np.linalg.norm(one - R[:, kept] @ ones) > INSIDE * np.linalg.norm(one):
-            y, ones, undo = y + shift * one, np.zeros(len(kept)), shift
-        else:
-            ones, undo = np.where(np.abs(ones - np.round(ones)) < 1e-9, np.round(ones), ones), 0.0
+            y, ones, shift = y + shift * one, np.zeros(len(kept)), 0.0
+        ones = np.where(np.abs(ones - np.round(ones)) < 1e-9, np.round(ones), ones)
         beta = T @ (Q.T @ y)
         M = np.zeros((p + 2, len(kept) + 1))
-        M[kept, :-1], M[kept, -1], M[p, -1], M[p + 1, -1] = T, -beta, undo, 1.0
-        return cls(kept, Q.T @ R[:, :p], T, beta, 0.0 if undo else shift, ones, M)
+        M[kept, :-1], M[kept, -1], M[p + 1, -1] = T, -beta, 1.0
+        return cls(kept, Q.T @ R[:, :p], T, beta, shift, ones, M)
 
     def Qe(self, rows: Rows) -> Array:
         """[Q e] (n, r + 1) of some rows."""
-        X = rows.X if len(self.kept) == rows.X.shape[1] else rows.X[:, self.kept]
-        out = np.empty((rows.n, len(self.kept) + 1))
-        out[:, :-1] = X @ self.T
-        out[:, -1] = rows.response(self.shift)[:, 0] - X @ self.beta
-        return out
+        return np.asarray(rows.joined(self.shift) @ self.M)
 
 
 class ProductPass:

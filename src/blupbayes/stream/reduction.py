@@ -114,7 +114,7 @@ def reduce_batches(design: StreamedDesign, engine: Engine) -> Reduced:
         return found.gram, found.product
 
     of = range_of(layout, refine)
-    approximate = of.of_sums([x @ regression.M for x in factor.ZX], layout)
+    approximate = of.of_sums([x @ regression.M for x in factor.taken(regression.shift)], layout)
     factor.ZX = []
     makers: list[Callable[[], Any]] = [
         partial(ProductPass, regression, of.coefficients(approximate, layout), shapes)
