@@ -150,8 +150,9 @@ def _calls(tree: ast.expr, side: Side, source: str) -> Iterator[Call]:
 
 def _plain_coding(node: ast.AST, tree: ast.expr) -> bool:
     """Whether it is C(column, ...), standing alone."""
-    alone = isinstance(tree, ast.Call) and node is tree
-    return alone and bool(tree.args) and isinstance(tree.args[0], ast.Name)
+    if node is not tree or not isinstance(tree, ast.Call):
+        return False
+    return bool(tree.args) and isinstance(tree.args[0], ast.Name)
 
 
 def _call(node: ast.Call, name: str, text: str, side: Side, source: str) -> Call:
