@@ -11,12 +11,30 @@ import pandas as pd
 
 from blupbayes.errors import DataError
 from blupbayes.model.names import missing_column
-from blupbayes.model.parquet import ParquetRows, parquet_files
+from blupbayes.model.parquet import ParquetRows, arrow_names, dataset_frames, parquet_files, to_pandas
 from blupbayes.model.table import open_table
 
-__all__ = ["BATCH_ROWS", "Batches", "open_batches"]
+__all__ = ["BATCH_ROWS", "BatchNumber", "Batches", "open_batches"]
 
 BATCH_ROWS = 500_000
+NO_BATCH = "there is no batch; the batches must give at least one table each time they are read"
+
+
+class BatchNumber(int):
+    """The number of a batch, which says in errors from which file it came."""
+
+    where: str
+
+    def __new__(cls, value: int, where: str = "") -> BatchNumber:
+        number = super().__new__(cls, value)
+        number.where = where
+        return number
+
+    def __reduce__(self) -> tuple[type[BatchNumber], tuple[int, str]]:
+        return BatchNumber, (int(self), self.where)
+
+    def __str__(self) -> str:
+        return f"{int(self)} ({self.where})" if self.where else str(int(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,47 +48,54 @@ class Batches:
     n_rows : int or None
         Rows in all, where that is known before they are read.
     tables : callable
-        Columns (None for all) -> an iterator over (where, table of any make), `where` a file or an empty text.
+        Columns -> an iterator over (where, table of any make); `where` is a file, or an empty text.
     """
 
     names: tuple[str, ...]
     n_rows: int | None
-    tables: Callable[[Sequence[str] | None], Iterator[tuple[str, Any]]] = field(repr=False)
-    _where: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    tables: Callable[[Sequence[str]], Iterator[tuple[str, Any]]] = field(repr=False)
 
-    def frames(self, columns: Sequence[str]) -> Iterator[tuple[int, pd.DataFrame]]:
+    def frames(self, columns: Sequence[str]) -> Iterator[tuple[BatchNumber, pd.DataFrame]]:
         """Each batch with its number, from 1, as a pandas frame of some columns with rows 0, 1, ...
 
         Raises
         ------
         DataError
-            If a batch lacks a column or is no table, or a file cannot be read.
+            If a batch lacks a column or is no table, or a file cannot be read. Errors of the caller's own iterator
+            pass as they are, with a note that says which batch was being read.
         """
-        number = 0
-        for number, (where, native) in enumerate(self.tables(columns), start=1):
-            self._where[number] = where
-            yield number, self._frame(number, native, columns)
-        if not number:
-            raise DataError(
-                "there is no batch; the batches must give at least one table each time they are read"
-            )
+        tables, count = self.tables(columns), 0
+        while (table := _next(tables, count + 1)) is not None:
+            count += 1
+            number = BatchNumber(count, table[0])
+            yield number, _frame(number, table[1], columns)
+        if not count:
+            raise DataError(NO_BATCH)
 
     def describe(self, number: int) -> str:
-        """The batch in words, with its file if it came from one that was read already."""
-        where = self._where.get(number, "")
-        return f"batch {number} ({where})" if where else f"batch {number}"
+        """The batch in words, with its file if the number is one that `frames` gave."""
+        return f"batch {number}"
 
-    def _frame(self, number: int, native: Any, columns: Sequence[str]) -> pd.DataFrame:
-        try:
-            table = open_table(native)
-        except DataError as error:
-            raise DataError(f"{self.describe(number)}: {error}") from error
-        for name in columns:
-            if name not in table.names:
-                raise DataError(missing_column(name, table.names, f"in {self.describe(number)}"))
-        if not columns:
-            return pd.DataFrame(index=range(table.n_rows))
-        return table.take(columns)[0]
+
+def _next(tables: Iterator[tuple[str, Any]], number: int) -> tuple[str, Any] | None:
+    try:
+        return next(tables, None)
+    except Exception as error:
+        error.add_note(f"while reading batch {number}")
+        raise
+
+
+def _frame(number: int, native: Any, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        table = open_table(native)
+    except DataError as error:
+        raise DataError(f"batch {number}: {error}") from error
+    for name in columns:
+        if name not in table.names:
+            raise DataError(missing_column(name, table.names, f"in batch {number}"))
+    if not columns:
+        return pd.DataFrame(index=range(table.n_rows))
+    return table.take(columns)[0]
 
 
 def open_batches(batches: Any, *, batch_rows: int = BATCH_ROWS) -> Batches:
@@ -120,6 +145,8 @@ def open_batches(batches: Any, *, batch_rows: int = BATCH_ROWS) -> Batches:
 
 def _refuse_tables(batches: Any) -> None:
     """Refuse one table: its iterator gives columns or rows, not batches."""
+    if type(batches).__module__.startswith("dask"):
+        raise DataError("the batches are a Dask frame; give it to MixedModel.from_dask(formula, frame)")
     if isinstance(batches, Mapping) or hasattr(batches, "columns"):
         kind = type(batches).__name__
         message = f"the batches are one table ({kind}); give MixedModel(formula, data), or a list of tables"
@@ -162,27 +189,28 @@ def _from_tables(again: Callable[[], Iterator[Any]]) -> Batches:
         raise DataError(message + "make a new one in the function")
     for native in first:
         try:
-            names = open_table(_arrow(native)).names
+            names = arrow_names(native) if _is_arrow(native) else open_table(native).names
         except DataError as error:
             raise DataError(f"batch 1: {error}") from error
-        return Batches(names, None, lambda columns: (("", _arrow(table)) for table in again()))
-    raise DataError("there is no batch; the batches must give at least one table each time they are read")
+        return Batches(names, None, lambda columns: (("", _native(table, columns)) for table in again()))
+    raise DataError(NO_BATCH)
 
 
-def _arrow(table: Any) -> Any:
-    """A record batch as an Arrow table, and an Arrow table as pandas, integers with gaps kept as integers."""
+def _is_arrow(table: Any) -> bool:
+    """Whether it is an Arrow table or record batch."""
     kind = type(table)
-    if not kind.__module__.startswith("pyarrow"):
-        return table
-    from blupbayes.model.parquet import to_pandas
+    return kind.__module__.startswith("pyarrow") and kind.__name__ in {"RecordBatch", "Table"}
 
-    return to_pandas(table) if kind.__name__ in {"RecordBatch", "Table"} else table
+
+def _native(table: Any, columns: Sequence[str]) -> Any:
+    """An Arrow table or record batch as pandas, integers with gaps kept as integers; others as they are."""
+    return to_pandas(table, columns) if _is_arrow(table) else table
 
 
 def _from_files(paths: Sequence[Path], batch_rows: int) -> Batches:
     files = [ParquetRows(path) for path in paths]
 
-    def tables(columns: Sequence[str] | None) -> Iterator[tuple[str, Any]]:
+    def tables(columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
         for file in files:
             for frame in file.frames(columns, batch_rows):
                 yield file.path.name, frame
@@ -195,7 +223,5 @@ def _is_dataset(value: Any) -> bool:
 
 
 def _from_dataset(dataset: Any, batch_rows: int) -> Batches:
-    from blupbayes.model.parquet import dataset_frames
-
     names = tuple(dataset.schema.names)
     return Batches(names, dataset.count_rows(), lambda columns: dataset_frames(dataset, columns, batch_rows))

@@ -32,7 +32,7 @@ class Codebook:
         return self.runs[0].append(self.runs[1:]) if self.runs else pd.Index([], dtype=object)
 
     def encode(self, values: pd.Index[Any]) -> Codes:
-        """The numbers (m,) of different values; those that are new are taken in."""
+        """The numbers (m,) of values; those that are new are taken in."""
         codes = np.full(len(values), -1, dtype=np.intp)
         open_, start = np.arange(len(values)), 0
         for run in self.runs:
@@ -40,8 +40,9 @@ class Codebook:
             codes[open_[places >= 0]] = places[places >= 0] + start
             open_, start = open_[places < 0], start + len(run)
         if len(open_):
-            codes[open_] = start + np.arange(len(open_))
-            self._take(values[open_])
+            places, new = pd.factorize(values[open_])
+            codes[open_] = start + places
+            self._take(pd.Index(new))
         return codes
 
     def _take(self, new: pd.Index[Any]) -> None:
@@ -51,8 +52,10 @@ class Codebook:
             self.runs[-1] = self.runs[-1].append(last)
 
 
-def distinct(series: pd.Series[Any]) -> tuple[Codes, pd.Index[Any]]:
-    """The place of each row's value (n,) among the different values, and these; text as Python strings."""
+def distinct(series: pd.Series[Any]) -> tuple[Codes | slice, pd.Index[Any]]:
+    """Values, and the place of each row's value (n,) among them: text once each as Python strings, numbers as given."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "if":
+        return slice(None), pd.Index(series)
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes, used = pd.factorize(series.cat.codes.to_numpy())
         values = series.cat.categories[used]

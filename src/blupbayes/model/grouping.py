@@ -48,6 +48,10 @@ class Factor:
 
         A level is found by its value, or else by its label: 308 and "308" are the same subject.
         """
+        if series.dtype in (np.int64, np.float64) and pd.api.types.is_numeric_dtype(self.values.dtype):
+            places = np.asarray(self.values.get_indexer(pd.Index(series)), dtype=np.intp)
+            if (places >= 0).all():
+                return places
         new, uniques = pd.factorize(_plain(series))
         uniques = pd.Index(uniques)
         if not len(uniques):

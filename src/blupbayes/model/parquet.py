@@ -11,7 +11,7 @@ import pandas as pd
 
 from blupbayes.errors import DataError
 
-__all__ = ["ParquetRows", "dataset_frames", "parquet_files", "to_pandas"]
+__all__ = ["ParquetRows", "arrow_names", "dataset_frames", "parquet_files", "to_pandas"]
 
 BUFFER = 1 << 20  # bytes that are read ahead of a column
 
@@ -40,15 +40,15 @@ class ParquetRows:
             object.__setattr__(self, "names", tuple(file.schema_arrow.names))
             object.__setattr__(self, "n_rows", file.metadata.num_rows)
 
-    def frames(self, columns: Sequence[str] | None, batch_rows: int) -> Iterator[pd.DataFrame]:
+    def frames(self, columns: Sequence[str], batch_rows: int) -> Iterator[pd.DataFrame]:
         """Its rows as pandas frames of at most `batch_rows` rows; columns that it lacks are left out."""
         import pyarrow as pa  # type: ignore[import-untyped]
 
-        wanted = None if columns is None else [name for name in columns if name in self.names]
+        wanted = [name for name in columns if name in self.names]
         with _opened(self.path) as file:
             try:
                 for batch in file.iter_batches(batch_rows, columns=wanted):
-                    yield to_pandas(batch)
+                    yield to_pandas(batch, columns)
             except (pa.ArrowException, OSError) as error:
                 raise _damaged(self.path, error) from error
 
@@ -92,35 +92,54 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def to_pandas(table: Any) -> pd.DataFrame:
-    """An Arrow table or record batch as a pandas frame; integers with gaps stay integers, decimals become floats."""
+def arrow_names(table: Any) -> tuple[str, ...]:
+    """The columns of an Arrow table or record batch, each once."""
+    names = tuple(table.schema.names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the data have more than one column named '{twice[0]}'; rename them")
+    return names
+
+
+def to_pandas(table: Any, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of an Arrow table or record batch, those that it has, as a pandas frame.
+
+    Integers with gaps stay integers, decimals become floats.
+    """
+    names = arrow_names(table)
+    made = {name: _column(table.column(names.index(name))) for name in columns if name in names}
+    return pd.DataFrame(made, index=pd.RangeIndex(table.num_rows), copy=False)
+
+
+def _column(column: Any) -> pd.Series[Any]:
     import pyarrow as pa
 
-    columns = {}
-    for name, column in zip(table.schema.names, table.columns, strict=True):
-        if pa.types.is_decimal(column.type):
-            column = column.cast(pa.float64())
-        gaps = pa.types.is_integer(column.type) and column.null_count > 0
-        mapper = (lambda _: pd.Int64Dtype()) if gaps else None
-        columns[name] = column.to_pandas(types_mapper=mapper)
-    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    gaps = pa.types.is_integer(column.type) and column.null_count > 0
+    series: pd.Series[Any] = column.to_pandas(types_mapper=(lambda _: pd.Int64Dtype()) if gaps else None)
+    return series
 
 
 def dataset_frames(
-    dataset: Any, columns: Sequence[str] | None, batch_rows: int
+    dataset: Any, columns: Sequence[str], batch_rows: int
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of a pyarrow dataset, file by file, as (file, pandas frame)."""
     import pyarrow as pa
 
+    wanted = [name for name in columns if name in dataset.schema.names]
     for fragment in dataset.get_fragments():
-        where = Path(getattr(fragment, "path", "")).name
-        held = set(fragment.physical_schema.names) | set(dataset.schema.names)
-        wanted = None if columns is None else [name for name in columns if name in held]
+        path = Path(getattr(fragment, "path", ""))
         try:
-            scanner = fragment.to_batches(
-                schema=dataset.schema, columns=wanted, batch_size=batch_rows, batch_readahead=1
-            )
-            for batch in scanner:
-                yield where, to_pandas(batch)
+            for batch in _scanned(dataset, fragment, wanted, batch_rows):
+                yield path.name, to_pandas(batch, columns)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(Path(getattr(fragment, "path", "")), error) from error
+            raise _damaged(path, error) from error
+
+
+def _scanned(dataset: Any, fragment: Any, columns: list[str], batch_rows: int) -> Iterator[Any]:
+    """Record batches of one file; little is read ahead."""
+    batches: Iterator[Any] = fragment.to_batches(
+        schema=dataset.schema, columns=columns, batch_size=batch_rows, batch_readahead=1
+    )
+    return batches

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from blupbayes.model.assembly import Plan, grouped, plan
+from blupbayes.model.coding import coded
 from blupbayes.model.columns import Columns, learn_coding
 from blupbayes.model.encoding import Encoding, Value, is_column, learn_value_coding
 from blupbayes.model.formula import parse
+from blupbayes.model.rows import has_levels
 from blupbayes.model.side import as_side
 from blupbayes.model.streamable import Call, calls
 from blupbayes.model.structure import Group
@@ -59,7 +61,7 @@ def calls_of(planned: Plan) -> tuple[Call, ...]:
 def relearned(words: Vocabulary) -> Learned:
     """The parts of the design that a vocabulary describes."""
     planned = plan(parse(words.formula), words.names, words.extra, words.weights, words.offset)
-    frame = made_up({name: words.columns[name] for name in planned.coded})
+    frame = coded(made_up({name: words.columns[name] for name in planned.coded}), planned.coded)
     states = {call.text: call.state(words.moments[call.text]) for call in calls_of(planned)}
     rest = (frame, words.extra, planned.terms.text, words.n_obs, states)
     sides = {text: learn_coding(text, *rest) for text in planned.sides}
@@ -82,19 +84,15 @@ def relearned(words: Vocabulary) -> Learned:
 
 def made_up(columns: Mapping[str, Column]) -> pd.DataFrame:
     """Rows that hold every level of columns that have levels, and ones elsewhere."""
-    listed = [len(c.values) for c in columns.values() if c.values is not None and not _has_levels(c)]
+    listed = [len(c.values) for c in columns.values() if c.values is not None and not has_levels(c.kind)]
     n = max([LEAST_ROWS, *listed])
     return pd.DataFrame({name: _made_up(column, n) for name, column in columns.items()}, index=range(n))
-
-
-def _has_levels(column: Column) -> bool:
-    return column.kind == "text" or column.kind.endswith("category")
 
 
 def _made_up(column: Column, n: int) -> Any:
     if column.values is not None:
         places = np.arange(n) % len(column.values)
-        if not _has_levels(column):
+        if not has_levels(column.kind):
             return column.values.to_numpy()[places]
         values = pd.Index(column.values.tolist()) if column.kind == "text" else column.values
         return pd.Categorical.from_codes(places, dtype=pd.CategoricalDtype(values, column.ordered))

@@ -12,7 +12,7 @@ from blupbayes.errors import BlupbayesError, DataError
 from blupbayes.model.names import missing_column
 from blupbayes.model.table import incomplete, missing_text, open_table, settled
 
-__all__ = ["blamed", "complete", "kind_of"]
+__all__ = ["blamed", "complete", "has_levels", "kind_of"]
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def _settled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def kind_of(series: pd.Series[Any]) -> str:
-    """What a column holds: bool, int, float, text or dates; numbers with categories are "int category" and so on."""
+    """What a column holds: bool, int, float, text, dates or mixed; categories of integers are "int category"."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         inner = _kind(series.cat.categories.to_series())
         return inner if inner == "text" else f"{inner} category"
@@ -69,6 +69,10 @@ def _kind(series: pd.Series[Any]) -> str:
         return "bool"
     if pd.api.types.is_numeric_dtype(dtype):
         return "int" if pd.api.types.is_integer_dtype(dtype) else "float"
-    if isinstance(dtype, pd.StringDtype) or pd.api.types.infer_dtype(series, skipna=False) == "string":
-        return "text"
-    return "dates"
+    held = "string" if isinstance(dtype, pd.StringDtype) else pd.api.types.infer_dtype(series, skipna=False)
+    return "text" if held in {"string", "empty"} else "mixed" if held.startswith("mixed") else "dates"
+
+
+def has_levels(kind: str) -> bool:
+    """Whether a column of that kind makes a column of a matrix for each of its values."""
+    return kind == "text" or kind.endswith("category")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError
 from blupbayes.model.codebook import Codebook, distinct
 from blupbayes.model.fingerprint import marks
-from blupbayes.model.rows import kind_of
+from blupbayes.model.rows import has_levels, kind_of
 
 __all__ = ["MOST_CATEGORIES", "Seen"]
 
@@ -19,6 +19,7 @@ Codes = NDArray[np.intp]
 
 MOST_CATEGORIES = 5000  # of a column that enters a matrix: each makes a dense column
 WORDS = {"bool": "True and False", "int": "integers", "float": "numbers", "text": "text", "dates": "dates"}
+WORDS["mixed"] = "values of several types"
 
 
 class Seen:
@@ -61,7 +62,7 @@ class Seen:
     @property
     def has_levels(self) -> bool:
         """Whether it makes a column for each of its values."""
-        return self.in_matrix and (self.kind == "text" or self.kind.endswith("category"))
+        return self.in_matrix and has_levels(self.kind)
 
     def order(self) -> Codes:
         """The numbers of the levels in their order: that of the categories, or sorted by value."""
@@ -70,12 +71,12 @@ class Seen:
         return np.argsort(np.asarray(places), kind="stable")
 
     def _take(self, values: pd.Index[Any]) -> Codes:
-        """The numbers of different values, the new ones taken in with their marks."""
+        """The numbers of values, the new ones taken in with their marks."""
         before = len(self.book)
         places = self.book.encode(values)
         new = places >= before
         if new.any():
-            added = np.empty(int(new.sum()), dtype=np.uint64)
+            added = np.empty(len(self.book) - before, dtype=np.uint64)
             added[places[new] - before] = marks(values[new])
             self.marks = np.concatenate([self.marks, added])
         self._few()

@@ -148,9 +148,11 @@ def _calls(tree: ast.expr, side: Side, source: str) -> Iterator[Call]:
             yield _call(node, name, text, side, source)
 
 
-def _plain_coding(node: Any, tree: ast.expr) -> bool:
+def _plain_coding(node: ast.AST, tree: ast.expr) -> bool:
     """Whether it is C(column, ...), standing alone."""
-    return node is tree and bool(node.args) and isinstance(node.args[0], ast.Name)
+    if node is not tree or not isinstance(tree, ast.Call):
+        return False
+    return bool(tree.args) and isinstance(tree.args[0], ast.Name)
 
 
 def _call(node: ast.Call, name: str, text: str, side: Side, source: str) -> Call:

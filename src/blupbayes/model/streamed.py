@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from blupbayes.errors import DataError, RowsNotKeptError
-from blupbayes.model.checks import check_counts, check_weights
-from blupbayes.model.codebook import distinct
-from blupbayes.model.columns import Columns
+from blupbayes.errors import RowsNotKeptError
+from blupbayes.model.checks import check_counts
+from blupbayes.model.chunk import Chunk, ChunkReader
 from blupbayes.model.covariance import Template, template
 from blupbayes.model.encoding import Encoding, Value
 from blupbayes.model.relearning import Learned, relearned
-from blupbayes.model.rows import blamed, complete, kind_of
 from blupbayes.model.scanner import unquoted
 from blupbayes.model.structure import Group, GroupTerm, NewRows
 from blupbayes.model.vocabulary import Vocabulary
@@ -26,41 +24,6 @@ __all__ = ["Chunk", "StreamedDesign", "StreamedGroup"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
-
-WHERE = "the batch"
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """The rows of one batch in the coding of a design; fields as in `Design` and `Group`, m rows.
-
-    Parameters
-    ----------
-    y : ndarray of float
-        Response (m,).
-    X : ndarray of float
-        Fixed side (m, p).
-    codes : tuple of ndarray of intp
-        For each grouping factor the level of each row (m,).
-    columns : tuple of ndarray of float
-        For each grouping factor what multiplies the coefficients of the row's level (m, q). Terms with the same
-        columns share one array with X: do not write into it.
-    weights, offset : ndarray of float, optional
-        (m,).
-    n_dropped : int
-        Rows left out because of missing values.
-    """
-
-    y: Array
-    X: Array
-    codes: tuple[Codes, ...]
-    columns: tuple[Array, ...]
-    weights: Array | None
-    offset: Array | None
-    n_dropped: int
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 def _not_kept() -> NoReturn:
@@ -220,70 +183,12 @@ class StreamedDesign:
         DataError
             If a value is missing, or the batch holds what the first pass over the batches has not seen.
         """
-        with blamed(number):
-            kept, n_dropped = complete(frame, self.columns, self.words.missing)
-            coded = self._coded(kept)
-            matrices = {id(side): side.encode(coded, WHERE) for side in self._sides()}
-            roles = {role: [v.encode(coded, WHERE) for v in values] for role, values in self.values.items()}
-            weights = roles["weights"][0] if self.has_weights else None
-            check_weights(weights)
-            return Chunk(
-                roles["response"][0],
-                matrices[id(self.encoding.fixed)],
-                tuple(self._codes(group, kept) for group in self.groups),
-                tuple(self._stacked(group, matrices) for group in self.groups),
-                weights,
-                np.sum(roles["offset"], axis=0) if self.has_offset else None,
-                n_dropped,
-            )
+        names = tuple(group.name for group in self.groups)
+        return ChunkReader(self.words, self.values, self.encoding, names).read(number, frame)
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} {len(g.levels)} levels x {len(g.names)}" for g in self.groups)
         return f"StreamedDesign({self.formula!r}: {self.n_obs} rows, {len(self.fixed_names)} fixed columns; {groups})"
-
-    def _sides(self) -> list[Columns]:
-        sides = [self.encoding.fixed, *(s for g in self.encoding.groups.values() for s in g.sides)]
-        return list({id(side): side for side in sides}.values())
-
-    def _stacked(self, group: StreamedGroup, matrices: Mapping[int, Array]) -> Array:
-        parts = [matrices[id(side)] for side in self.encoding.groups[group.name].sides]
-        return parts[0] if len(parts) == 1 else np.hstack(parts)
-
-    def _codes(self, group: StreamedGroup, frame: pd.DataFrame) -> Codes:
-        encoding = self.encoding.groups[group.name]
-        codes, unseen = encoding.grouping.encode(frame, encoding.factors)
-        if unseen:
-            raise _changed(group.name, unseen[0])
-        return codes
-
-    def _coded(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The columns that enter matrices, in the types of the first pass."""
-        dtypes = self.encoding.dtypes
-        return pd.DataFrame({name: self._column(frame[name], dtypes[name]) for name in dtypes}, copy=False)
-
-    def _column(self, series: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
-        kind, known = kind_of(series), self.words.columns[str(series.name)].kind
-        if len(series) and kind != known and (kind, known) != ("int", "float"):
-            raise DataError(
-                f"column '{series.name}' holds {kind}, and {known} when the batches were first read; "
-                "the batches have changed between two passes"
-            )
-        if not isinstance(dtype, pd.CategoricalDtype):
-            return series.astype(dtype)
-        codes, values = distinct(series)
-        places = dtype.categories.get_indexer(values)
-        if (places < 0).any():
-            raise _changed(str(series.name), values[int(np.argmax(places < 0))])
-        return pd.Series(
-            pd.Categorical.from_codes(places[codes], dtype=dtype), series.index, name=series.name
-        )
-
-
-def _changed(name: str, value: object) -> DataError:
-    return DataError(
-        f"'{name}' has the level '{value}', which was not there when the batches were first read; "
-        "the batches have changed between two passes"
-    )
 
 
 def _fields(words: Vocabulary, learned: Learned) -> dict[str, Any]:

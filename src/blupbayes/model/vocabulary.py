@@ -41,9 +41,9 @@ class Column:
         """As plain numbers and text; dates as text of the same order."""
         values = None if self.values is None else self.values.tolist()
         made: dict[str, Any] = {"kind": self.kind, "values": values, "ordered": self.ordered}
-        if self.kind == "dates" and self.values is not None:
+        if self.kind.startswith("dates") and self.values is not None:
             made["dtype"] = str(self.values.dtype)
-            made["values"] = [value.isoformat() for value in self.values]
+            made["values"] = [_isoformat(value) for value in self.values]
         return made
 
     @classmethod
@@ -52,14 +52,23 @@ class Column:
         values = made["values"]
         if values is None:
             return cls(made["kind"])
-        if made["kind"] == "dates":
-            return cls("dates", _dates(values, made["dtype"]))
+        if made["kind"].startswith("dates"):
+            return cls(made["kind"], _dates(values, made["dtype"]), bool(made["ordered"]))
         return cls(made["kind"], pd.Index(values, dtype=_dtype(made["kind"])), bool(made["ordered"]))
 
 
 def _dtype(kind: str) -> Any:
     plain = kind.removesuffix(" category")
-    return {"int": np.int64, "float": np.float64, "bool": np.bool_, "text": object}[plain]
+    return {"int": np.int64, "float": np.float64, "bool": np.bool_}.get(plain, object)
+
+
+def _isoformat(value: Any) -> str:
+    if not hasattr(value, "isoformat"):
+        kind = type(value).__name__
+        raise DataError(
+            f"levels of type {kind} cannot be written down; make text or numbers of them in the data"
+        )
+    return str(value.isoformat())
 
 
 def _dates(values: list[str], dtype: str) -> pd.Index[Any]:
