@@ -167,20 +167,17 @@ class BlockedFactor:
 def eliminate_chain(statistics: Statistics, first: FirstBlock, T: tuple[Array, ...]) -> BlockedFactor:
     """Eliminate the random effects at T (one (q_k, q_k) per group, relative to sigma)."""
     layout, rest = statistics.layout, first.rest.copy()
-    half = first.damped(T[layout.chain[0].group])
-    done: list[Eliminated] = []
-    log_det = 0.0
-    for k, block in enumerate(layout.chain):
+    d = first.eliminated(T[layout.chain[0].group])
+    done = [Eliminated(layout.chain[0], rest.D[0], d.W, d.K, d.taken, d.answer, rest.links[0], rest.tails[0])]
+    rest.subtract(0, d.taken)
+    log_det = d.log_det
+    for k, block in enumerate(layout.chain[1:], 1):
         W, K, part = level_inverse(rest.D[k], T[block.group])
         log_det += part
-        taken = answer = W
-        if k == 0:
-            taken, K = first.taken(half)
-            answer = T[block.group] @ T[block.group].T @ K
-        done.append(Eliminated(block, rest.D[k], W, K, taken, answer, rest.links[k], rest.tails[k]))
-        rest.subtract(k, taken)
+        done.append(Eliminated(block, rest.D[k], W, K, W, W, rest.links[k], rest.tails[k]))
+        rest.subtract(k, W)
     M = rest.N
     scale(layout.tail, M, T)
     M.flat[:: len(M) + 1] += 1.0
     L, part = factored(M)
-    return BlockedFactor(statistics, first, T, tuple(done), L, half, log_det + part)
+    return BlockedFactor(statistics, first, T, tuple(done), L, d.half, log_det + part)

@@ -67,6 +67,8 @@ def level_blocks(M: Array, layout: Layout) -> tuple[Array, ...]:
 
 def selected_blocks(T: tuple[Array, ...], chain: Sequence[Eliminated], tail: Tail) -> tuple[Selected, ...]:
     """Level blocks of W and N, one Selected per group, in the model's order."""
+    if len(chain) == 1 and not len(tail.C):  # a single grouping factor
+        return (Selected(chain[0].W, chain[0].K @ chain[0].D),)
     found = {s.group: tail_blocks(s, T[s.group], tail) for s in tail.spans}
     later: list[Later] = []
     for position in range(len(chain) - 1, -1, -1):
