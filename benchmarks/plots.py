@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -55,7 +56,7 @@ def apart(heights: list[float], least: float) -> list[float]:
     """Move labels up until they are ``least`` apart (factors)."""
     order = sorted(range(len(heights)), key=lambda k: heights[k])
     placed = list(heights)
-    for below, k in zip(order, order[1:], strict=False):
+    for below, k in pairwise(order):
         placed[k] = max(placed[k], placed[below] * least)
     return placed
 

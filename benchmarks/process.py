@@ -34,7 +34,8 @@ def measure(
 ) -> Found:
     """Run a child: the JSON of its last line, its wall time, and its peak memory in MB.
 
-    A child that fails, or runs longer than ``limit`` seconds, gives {"failed": one line that says so, "known": what it had found}.
+    A child that fails, or runs longer than ``limit`` seconds, gives {"failed": one line that says
+    so, "known": what it had found}.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         env = {**os.environ, **(environment or {})}
