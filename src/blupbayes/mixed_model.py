@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +62,16 @@ def read_method(method: Any) -> str:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise DataError(f"method={method!r} is not one of 'REML', 'ML'.{hint}")
     return name
+
+
+def sampled_ranks(
+    prior: Prior | None, options: Mapping[str, Any], design: Design, truth: dict[str, float]
+) -> dict[str, float]:
+    """Ranks of a truth among draws of its posterior."""
+    from blupbayes.bayes.calibration import drawn_ranks
+
+    drawn = MixedModel._from(design).sample(prior, progressbar=False, **options)
+    return drawn_ranks(drawn.data, truth)
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -490,6 +500,7 @@ class MixedModel:
         ci_prob: float = 0.95,
         levels: Any = None,
         also: Mapping[str, Any] | None = None,
+        n_jobs: int | None = 1,
     ) -> Sensitivity:
         """Is the shrinkage prior-driven? The posterior under several priors of the sds, beside REML [E-VERDICT].
 
@@ -507,6 +518,8 @@ class MixedModel:
             Whose means are shown; by default the first group's levels with the lowest and the highest BLUP.
         also : dict, optional
             Further priors, beside those that are offered: {"mine": prior}.
+        n_jobs : int or None
+            Other than 1: each prior that needs an integration of its own is a job for joblib, as in calibrate.
 
         Returns
         -------
@@ -528,7 +541,7 @@ class MixedModel:
         >>> found.table()["verdict"].to_dict()
         {'REML plug-in': 'reference', 'default prior': 'reference', 'flat': 'same', 'tight': 'prior-driven'}
         """
-        return analyse(self.design, self.statistics, priors, rel_error, ci_prob, levels, also)
+        return analyse(self.design, self.statistics, priors, rel_error, ci_prob, levels, also, n_jobs)
 
     def prior_scale_path(
         self,
@@ -575,6 +588,7 @@ class MixedModel:
         *,
         random_seed: Any = None,
         rel_error: float = 0.05,
+        n_jobs: int | None = 1,
         progressbar: bool = True,
         **sample_options: Any,
     ) -> Calibration:
@@ -590,6 +604,9 @@ class MixedModel:
             Makes the same simulations again.
         rel_error : float
             Of each integration.
+        n_jobs : int or None
+            Other than 1: through joblib, with the backend that ``joblib.parallel_config`` has set (Dask's, say). The
+            ranks do not depend on it.
         progressbar : bool
             Silent where stdout is no terminal.
         **sample_options
@@ -608,18 +625,16 @@ class MixedModel:
         >>> model.calibrate(prior, 20, random_seed=1).ranks.shape
         (20, 4)
         """
-        from blupbayes.bayes.calibration import calibrate, drawn_ranks, exact_ranks
+        from blupbayes.bayes.calibration import calibrate, exact_ranks
 
         check_rows(self.design)
         resolved = read_prior(prior).resolve(self.design)
-
-        def ranks(design: Design, truth: dict[str, float]) -> dict[str, float]:
-            if not sample_options:
-                return exact_ranks(design, resolved, truth, rel_error)
-            drawn = MixedModel._from(design).sample(prior, progressbar=False, **sample_options)
-            return drawn_ranks(drawn.data, truth)
-
-        return Calibration(calibrate(self.design, resolved, simulations, random_seed, ranks, progressbar))
+        if sample_options:
+            ranks: Any = partial(sampled_ranks, prior, sample_options)
+        else:
+            ranks = partial(exact_ranks, prior=resolved, rel_error=rel_error)
+        options: dict[str, Any] = {"n_jobs": n_jobs, "progressbar": progressbar}
+        return Calibration(calibrate(self.design, resolved, simulations, random_seed, ranks, **options))
 
     def to_pymc(
         self,

@@ -6,9 +6,9 @@ over repetitions, for every quantity. Source: Talts et al. (2018).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from blupbayes.bayes.prior_draws import draw_prior, responses
 from blupbayes.bayes.quantity import quantity
 from blupbayes.bayes.summary import correlated
 from blupbayes.errors import DataError
+from blupbayes.frequentist.blocks import run_jobs
 from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
@@ -29,6 +30,7 @@ __all__ = ["Truth", "calibrate", "drawn_ranks", "exact_ranks", "uniformity"]
 
 Array = NDArray[np.float64]
 Truth = dict[str, float]
+Ranks = Callable[[Design, Truth], dict[str, float]]
 
 BINS = 20
 ENVELOPE = 0.999  # simultaneous probability with which uniform ranks stay inside (Kolmogorov's distribution)
@@ -49,7 +51,7 @@ def truths(design: Design, draws: Draws) -> list[Truth]:
     return pd.DataFrame(columns).to_dict("records")  # type: ignore[return-value]
 
 
-def exact_ranks(design: Design, prior: ResolvedPrior, truth: Truth, rel_error: float) -> dict[str, float]:
+def exact_ranks(design: Design, truth: Truth, prior: ResolvedPrior, rel_error: float) -> dict[str, float]:
     """P(quantity <= truth | y) of every quantity, by integration."""
     integral = integrate(design, reduce(design), prior, rel_error)
     return {name: float(quantity(integral, design, name).cdf(np.array([x]))[0]) for name, x in truth.items()}
@@ -78,8 +80,10 @@ def calibrate(
     prior: ResolvedPrior,
     simulations: int,
     random_seed: Any,
-    ranks: Callable[[Design, Truth], dict[str, float]],
-    progressbar: bool,
+    ranks: Ranks,
+    *,
+    n_jobs: int | None = 1,
+    progressbar: bool = True,
 ) -> pd.DataFrame:
     """Ranks of the truth, a row per simulation and a column per quantity; interrupted, those that were done.
 
@@ -92,8 +96,9 @@ def calibrate(
     simulations : int
     random_seed : int, Generator or None
     ranks : callable
-        Design with a simulated response, truth -> rank of every quantity.
-    progressbar : bool
+        Design with a simulated response, truth -> rank of every quantity; for n_jobs other than 1 picklable.
+    n_jobs, progressbar
+        As in frequentist/blocks.py; everything that is drawn is drawn here, so that n_jobs changes nothing.
 
     Raises
     ------
@@ -107,19 +112,14 @@ def calibrate(
     rng = np.random.default_rng(random_seed)
     draws = draw_prior(design, prior, simulations, rng)
     y = responses(design, draws, rng)
-    found: list[dict[str, float]] = []
-    show = progressbar and sys.stdout.isatty()
-    try:
-        for k, truth in enumerate(truths(design, draws)):
-            found.append(ranks(replace(design, y=y[k]), truth))
-            if show:
-                print(f"\r{k + 1} of {simulations} simulations", end="", flush=True)
-    except KeyboardInterrupt:
-        if not found:
-            raise
-    if show:
-        print()
-    return pd.DataFrame(found)
+    jobs = list(zip(y, truths(design, draws), strict=True))
+    work = partial(one_simulation, design, ranks)
+    return pd.DataFrame(run_jobs(work, jobs, [1] * simulations, n_jobs, progressbar, "simulations"))
+
+
+def one_simulation(design: Design, ranks: Ranks, y: Array, truth: Truth) -> dict[str, float]:
+    """The ranks of one truth in the posterior of the response (n,) that came of it."""
+    return ranks(replace(design, y=y), truth)
 
 
 def uniformity(ranks: pd.DataFrame) -> pd.DataFrame:

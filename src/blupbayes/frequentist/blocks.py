@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from blupbayes.errors import DataError
 from blupbayes.progress import progress
 
-__all__ = ["run_blocks", "seed_sequence", "whole_number"]
+__all__ = ["results", "run_blocks", "run_jobs", "seed_sequence", "whole_number"]
 
 Work = Callable[[int, np.random.SeedSequence], Any]
 
@@ -56,25 +58,56 @@ def run_blocks(
     """
     sizes = [min(block, n - start) for start in range(0, n, block)]
     jobs = list(zip(sizes, seeds.spawn(len(sizes)), strict=True))
+    return run_jobs(work, jobs, sizes, n_jobs, progressbar, "replicates")
+
+
+def run_jobs(
+    work: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    sizes: Sequence[int],
+    n_jobs: int | None,
+    progressbar: bool,
+    label: str,
+) -> list[Any]:
+    """What ``work`` makes of each job, in order; those that are done if Ctrl-C comes, which passes if none is.
+
+    Parameters
+    ----------
+    work : callable
+        The arguments of a job -> anything; for n_jobs other than 1 it must be picklable.
+    jobs : sequence of tuple
+    sizes : sequence of int
+        How far each job moves the bar.
+    n_jobs, progressbar
+        As in run_blocks.
+    label : str
+        Beside the bar.
+    """
     done: list[Any] = []
-    with progress(n, progressbar, "replicates") as advance:
+    answers = results(work, jobs, n_jobs)
+    with progress(sum(sizes), progressbar, label) as advance:
         try:
-            for (size, _), found in zip(jobs, results(work, jobs, n_jobs), strict=True):
+            for size, found in zip(sizes, answers, strict=True):
                 done.append(found)
                 advance(size)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            with suppress(KeyboardInterrupt):
+                answers.throw(stop)  # the workers hear of it, wherever in this loop it came
             if not done:
                 raise
     return done
 
 
-def results(work: Work, jobs: list[tuple[int, np.random.SeedSequence]], n_jobs: int | None) -> Iterable[Any]:
-    """One answer after the other."""
+def results(work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], n_jobs: int | None) -> Generator[Any]:
+    """One answer after the other.
+
+    Arguments travel inside the callable: Dask puts large ones beside it on one worker, and they would die with it.
+    """
     if n_jobs == 1:
-        return (work(size, seed) for size, seed in jobs)
+        return (work(*job) for job in jobs)
     from joblib import Parallel, delayed
 
-    found: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(work)(size, seed) for size, seed in jobs
+    found: Generator[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(partial(work, *job))() for job in jobs
     )
     return found

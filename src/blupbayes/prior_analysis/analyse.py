@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from blupbayes.bayes.integrate import Integral, integrate
 from blupbayes.bayes.shares import shares
 from blupbayes.compare.sensitivity import (
     COLUMNS,
@@ -22,12 +24,14 @@ from blupbayes.compare.sensitivity import (
 )
 from blupbayes.errors import DataError, IdentifiabilityError, IntegrationError, PriorError
 from blupbayes.exact_posterior import ExactPosterior
+from blupbayes.frequentist.blocks import results
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.prior import Prior
+from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.prior_analysis.measure import Means, chosen_levels, posterior_rows, sd_quantiles
-from blupbayes.prior_analysis.path import FINER, fresh, reread
+from blupbayes.prior_analysis.path import FINER, reread
 from blupbayes.prior_analysis.plug_in import PlugIn
 from blupbayes.prior_analysis.sets import RESERVED, neutral, read_set
 from blupbayes.sensitivity import Sensitivity
@@ -36,6 +40,7 @@ __all__ = ["analyse"]
 
 Array = NDArray[np.float64]
 PLUG_IN, DEFAULT = RESERVED
+REFUSALS = (IdentifiabilityError, PriorError, IntegrationError)
 HARDLY = 2.5  # a posterior of order sd^-2 has no mean
 
 
@@ -47,6 +52,7 @@ def analyse(
     ci_prob: float,
     levels: Any,
     also: Mapping[Any, Any] | None = None,
+    n_jobs: int | None = 1,
 ) -> Sensitivity:
     """See ``MixedModel.sensitivity``."""
     if not 0 < ci_prob < 1:
@@ -55,7 +61,7 @@ def analyse(
     offered = {DEFAULT, *asked} - set(also or ()) if priors is None else set()
     plug_in = PlugIn(estimate(statistics, "REML"), ci_prob)
     shown = chosen_levels(design, levels, plug_in.solved.b[0][:, 0])
-    found, failed = answers(design, statistics, asked, rel_error, offered)
+    found, failed = answers(design, statistics, asked, rel_error, offered, n_jobs)
     yard = yardstick(found.get(DEFAULT), plug_in, ci_prob)
     measured = {name: measure(post, yard, Means(statistics), ci_prob) for name, post in found.items()}
     judged = {
@@ -76,20 +82,56 @@ def answers(
     asked: Mapping[str, Prior],
     rel_error: float,
     offered: Collection[str],
+    n_jobs: int | None,
 ) -> tuple[dict[str, ExactPosterior], dict[str, str]]:
     """Posteriors by label, the default prior's first, and why others have none; nobody asked for those ``offered``."""
-    found: dict[str, ExactPosterior] = {}
-    failed: dict[str, str] = {}
-    for name, prior in {DEFAULT: neutral(design), **asked}.items():
-        own = FINER * rel_error if name == DEFAULT else rel_error
-        try:
-            if name in offered:
-                check_worthwhile(design, prior)
-            again = reread(design, prior, rel_error, found.get(DEFAULT))
-            found[name] = again or fresh(design, statistics, prior, own)
-        except (IdentifiabilityError, PriorError, IntegrationError) as refusal:
-            failed[name] = str(refusal)
-    return found, failed
+    first = settled(design, statistics, {DEFAULT: neutral(design)}, FINER * rel_error, None, offered, 1)
+    base = next((x for x in first.values() if isinstance(x, ExactPosterior)), None)
+    every = first | settled(design, statistics, asked, rel_error, base, offered, n_jobs)
+    found = {name: answer for name, answer in every.items() if isinstance(answer, ExactPosterior)}
+    return found, {name: answer for name, answer in every.items() if isinstance(answer, str)}
+
+
+def settled(
+    design: Design,
+    statistics: Statistics,
+    priors: Mapping[str, Prior],
+    rel_error: float,
+    base: ExactPosterior | None,
+    offered: Collection[str],
+    n_jobs: int | None,
+) -> dict[str, ExactPosterior | str]:
+    """Posteriors by label, or why there is none; those that need an integration of their own are jobs."""
+    known = {name: at_once(design, x, rel_error, base, name in offered) for name, x in priors.items()}
+    waiting = [(name, x) for name, x in known.items() if isinstance(x, ResolvedPrior)]
+    work = partial(integrated, design, statistics, rel_error)
+    for (name, resolved), found in zip(
+        waiting, results(work, [(x,) for _, x in waiting], n_jobs), strict=True
+    ):
+        known[name] = found if isinstance(found, str) else ExactPosterior(design, resolved, found)
+    return known  # type: ignore[return-value]
+
+
+def at_once(
+    design: Design, prior: Prior, rel_error: float, base: ExactPosterior | None, offered: bool
+) -> ExactPosterior | ResolvedPrior | str:
+    """The posterior from the points of another one, or why there is none; else the prior, to integrate with."""
+    try:
+        if offered:
+            check_worthwhile(design, prior)
+        return reread(design, prior, rel_error, base) or prior.resolve(design)
+    except REFUSALS as refusal:
+        return str(refusal)
+
+
+def integrated(
+    design: Design, statistics: Statistics, rel_error: float, prior: ResolvedPrior
+) -> Integral | str:
+    """The posterior by an integration of its own, or why there is none."""
+    try:
+        return integrate(design, statistics, prior, rel_error)
+    except REFUSALS as refusal:
+        return str(refusal)
 
 
 def check_worthwhile(design: Design, prior: Prior) -> None:
