@@ -766,7 +766,7 @@ class MixedModel:
         >>> both.xs("estimate", axis=1, level=1).iloc[0].round(2).to_dict()
         {'no pooling': 31.67, 'REML': 31.97}
         """
-        return pool(self.design, kind)
+        return pool(self.design, self.statistics, kind)
 
     def mode(self, prior: Prior | None = None) -> Mode:
         """Penalised REML, as blme: the mode of the variances, and Henderson's solution there [E-MODE].
@@ -852,6 +852,8 @@ class MixedModel:
         Comparison
         """
         more = read_columns(columns)
+        if "no pooling" in more:
+            check_rows(self.design)
         fits = [self.fit(method) for method in methods]
         answers: list[Any] = [*fits, self.solve(fits[-1], kappa)]
         remarks = []
