@@ -26,7 +26,7 @@ __all__ = ["Range", "Split", "Sums", "range_of", "statistics_of", "sums_of"]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-NEGLIGIBLE = 1e-7  # of a column: a part of this size changes its norm by less than rounding
+NEGLIGIBLE = 1e-8  # of a column: a part of this size changes its norm by less than rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,19 +181,23 @@ def projected_again(of: Range, layout: Layout, first: Array, root: Array, left: 
 def without(root: Array, inside: Array) -> Array:
     """The root (m, m) of root'root - inside'inside, for inside (k, m) that is a part of what root stands for.
 
-    Columns are taken apart by size first: the last one stays, the others are turned as in `turned`, so
-    that small ones keep their digits; they are turned back at the end.
+    With P = inside root^-1 it is root'(I - P'P)root, in which nothing is squared but shares. Columns are taken apart by
+    size first, the small ones last: they may be rounding altogether, and must not touch the others.
     """
     full, _ = turned(root)
     at, taken = root @ full, inside @ full
     size = np.linalg.norm(at, axis=0)
-    share = np.linalg.norm(taken, axis=0) / np.where(size > 0, size, 1.0)
-    if share.max(initial=0.0) < NEGLIGIBLE:
-        return root
     unit = np.where(size > 0, size, 1.0)
-    gram = (at / unit).T @ (at / unit) - (taken / unit).T @ (taken / unit)
-    values, vectors = np.linalg.eigh(gram)
-    return triangular_root((np.sqrt(np.clip(values, 0.0, None))[:, None] * vectors.T * unit) @ full.T)
+    order = np.argsort(-np.append(size[:-1], np.inf), kind="stable")
+    R = np.linalg.qr((at / unit)[:, order], mode="r")
+    P = np.linalg.lstsq(R.T, (taken / unit)[:, order].T)[0].T
+    if np.abs(P).max(initial=0.0) < NEGLIGIBLE:
+        return root
+    values, vectors = np.linalg.eigh(np.eye(len(R)) - P.T @ P)
+    left = triangular_root(np.sqrt(np.clip(values, 0.0, None))[:, None] * vectors.T) @ R
+    back = np.empty_like(left)
+    back[:, order] = left
+    return triangular_root((back * unit) @ full.T)
 
 
 def turned(root: Array) -> tuple[Array, Array]:

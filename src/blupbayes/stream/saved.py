@@ -58,18 +58,21 @@ def load(path: str | Path) -> tuple[StreamedDesign, Reduced]:
         If there is no such file, or it is damaged or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
         head = json.loads(str(arrays.pop("head")))
-        if head["format"] != FORMAT:
-            raise DataError(f"'{path}' was written in another format ({head['format']}); save it again")
-        design = StreamedDesign.from_vocabulary(head["vocabulary"])
-        return design, measures_from_arrays(sums_from_arrays(head, arrays), head, arrays)
+        known = head["format"] == FORMAT
     except FileNotFoundError as error:
         raise DataError(f"there is no file '{path}'") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         message = f"'{path}' does not hold the statistics of a model, or is damaged; write it with model.save(path)"
         raise DataError(message) from error
+    if not known:
+        raise DataError(f"'{path}' was written in another format ({head['format']}); save it again")
+    return (
+        StreamedDesign.from_vocabulary(head["vocabulary"]),
+        measures_from_arrays(sums_from_arrays(head, arrays), head, arrays),
+    )
 
 
 def plain_numbers(sums: Sums) -> dict[str, Any]:
