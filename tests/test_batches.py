@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 
 import numpy as np
@@ -24,7 +25,7 @@ COLUMNS = ["g", "y"]
 def pieces(*cuts):
     """FRAME cut before some rows; the row labels stay."""
     bounds = [0, *cuts, len(FRAME)]
-    return [FRAME.iloc[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [FRAME.iloc[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 class Again:
@@ -125,7 +126,7 @@ def test_a_number_of_a_batch_names_its_file(tmp_path):
         (lambda: generator(), "read only once"),
         (lambda: iter(pieces(4)), "read only once"),
         (lambda: map(pd.DataFrame, [FRAME]), "read only once"),
-        (lambda: lambda one=iter(pieces(4)): one, "same iterator each time"),
+        (lambda: itertools.repeat(iter(pieces(4))).__next__, "same iterator each time"),
         (lambda: lambda: 3, "returned a int"),
         (lambda: lambda: FRAME, "returned a DataFrame"),
         (lambda: FRAME, "one table"),

@@ -29,7 +29,7 @@ class Codebook:
     @property
     def values(self) -> pd.Index[Any]:
         """All values, by number."""
-        return self.runs[0].append(self.runs[1:]) if self.runs else pd.Index([], dtype=object)
+        return _joined(self.runs) if self.runs else pd.Index([], dtype=object)
 
     def encode(self, values: pd.Index[Any]) -> Codes:
         """The numbers (m,) of values; those that are new are taken in."""
@@ -42,14 +42,21 @@ class Codebook:
         if len(open_):
             places, new = pd.factorize(values[open_])
             codes[open_] = start + places
-            self._take(pd.Index(new))
+            self._take(pd.Index(new, dtype=values.dtype))
         return codes
 
     def _take(self, new: pd.Index[Any]) -> None:
         self.runs.append(new)
         while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
             last = self.runs.pop()
-            self.runs[-1] = self.runs[-1].append(last)
+            self.runs[-1] = _joined([self.runs[-1], last])
+
+
+def _joined(runs: list[pd.Index[Any]]) -> pd.Index[Any]:
+    """One after the other; Python strings stay the same objects, which `append` would copy into a text type."""
+    if all(run.dtype == object for run in runs):
+        return pd.Index(np.concatenate([run.to_numpy() for run in runs]), dtype=object)
+    return runs[0].append(runs[1:])
 
 
 def distinct(series: pd.Series[Any]) -> tuple[Codes | slice, pd.Index[Any]]:

@@ -67,8 +67,10 @@ class Seen:
     def order(self) -> Codes:
         """The numbers of the levels in their order: that of the categories, or sorted by value."""
         values = self.book.values
-        places = values if self.declared is None else self.declared.categories.get_indexer(values)
-        return np.argsort(np.asarray(places), kind="stable")
+        if self.declared is not None:
+            return np.argsort(self.declared.categories.get_indexer(values))
+        fast = values.astype("str") if self.kind == "text" else values  # by code points, as Python sorts text
+        return np.asarray(fast.argsort(), dtype=np.intp)
 
     def _take(self, values: pd.Index[Any]) -> Codes:
         """The numbers of values, the new ones taken in with their marks."""
