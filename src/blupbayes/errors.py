@@ -13,6 +13,7 @@ __all__ = [
     "LessonError",
     "NewLevelError",
     "PriorError",
+    "TooLargeError",
 ]
 
 
@@ -26,6 +27,10 @@ class FormulaError(BlupbayesError):
 
 class DataError(BlupbayesError):
     """The data cannot be used as they are."""
+
+
+class TooLargeError(DataError):
+    """The model needs more memory than there is."""
 
 
 class IdentifiabilityError(BlupbayesError):
