@@ -14,6 +14,7 @@ __all__ = [
     "NewLevelError",
     "PriorError",
     "RowsNotKeptError",
+    "TooLargeError",
 ]
 
 
@@ -38,6 +39,10 @@ class RowsNotKeptError(DataError):
         "(fit.predict(batch)), or build the model from a table: MixedModel(formula, data)",
     ) -> None:
         super().__init__(message)
+
+
+class TooLargeError(DataError):
+    """The model needs more memory than there is."""
 
 
 class IdentifiabilityError(BlupbayesError):

@@ -7,8 +7,7 @@ crosses the chain, the *tail*, is stored dense. A small model is all tail: one d
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from blupbayes.mme.coupling import Cross, Link, SparseCoupling, tail_times, tail_transposed_times
+from blupbayes.mme.memory import predict, require
+from blupbayes.mme.crossed import Span, sparse_coupling, sparse_tail_product, tail_product
 
 __all__ = ["Block", "Layout", "Span", "arrange"]
 
@@ -46,21 +47,6 @@ class Block:
         """Its rows of x (q_total, m) as (J, q, m)."""
         J, q, _ = self.D.shape
         return x[self.start : self.stop].reshape(J, q, x.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Span:
-    """Where a grouping factor of the tail stands: ``start`` within the tail, J levels of q coefficients."""
-
-    group: int
-    start: int
-    J: int
-    q: int
-
-    @property
-    def slice(self) -> slice:
-        """Its rows within the tail."""
-        return slice(self.start, self.start + self.J * self.q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +138,12 @@ def nested_chain(
     return max(chains, key=lambda c: (sum(shapes[k][0] * shapes[k][1] for k in c), shapes[c[0]][0]))
 
 
-def arrange(diagonals: Sequence[Array], crosses: Mapping[tuple[int, int], Cross]) -> Layout:
+def arrange(
+    diagonals: Sequence[Array],
+    crosses: Mapping[tuple[int, int], Cross],
+    names: Sequence[str] | None = None,
+    columns: int = 2,
+) -> Layout:
     """Order the blocks and choose their storage.
 
     Parameters
@@ -161,16 +152,46 @@ def arrange(diagonals: Sequence[Array], crosses: Mapping[tuple[int, int], Cross]
         Z_k'W Z_k by level, (J_k, q_k, q_k), one per grouping factor.
     crosses : mapping
         (i, j), i < j -> Cross.
+    names : sequence of str, optional
+        Of the grouping factors, for errors.
+    columns : int
+        r + 1 of [Q e]: how much the fixed side takes.
+
+    Raises
+    ------
+    TooLargeError
+        If the model will not fit into memory.
     """
     shapes = tuple((len(D), D.shape[1]) for D in diagonals)
+    chain: tuple[int, ...] = ()
+    if sum(J * q for J, q in shapes) > DENSE_LIMIT:
+        pairs = {(i, j): len(c.rows) for (i, j), c in crosses.items()}
+        chain = chosen_chain(shapes, pairs)
+        couplings = [storage(k, chain, shapes, pairs) for k in chain]
+        need = predict(shapes, chain, pairs, couplings, columns)
+        require(need, shapes, names or [f"grouping factor {k + 1}" for k in range(len(shapes))])
     both = dict(crosses) | {(j, i): c.transposed() for (i, j), c in crosses.items()}
-    if sum(J * q for J, q in shapes) <= DENSE_LIMIT:
-        return assemble((), shapes, diagonals, both)
-    nested = {(i, j): len(c.rows) == shapes[i][0] for (i, j), c in both.items()}
-    chain = nested_chain(shapes, nested)
-    if len(chain) > 1 and too_wide(chain, shapes):
-        chain = chain[:1]
     return assemble(chain, shapes, diagonals, both)
+
+
+def chosen_chain(shapes: Sequence[tuple[int, int]], pairs: Mapping[tuple[int, int], int]) -> tuple[int, ...]:
+    """The chain for so many pairs of levels that meet: factor i is nested in j if each of its levels meets one."""
+    nested = {(i, j): m == shapes[i][0] for (i, j), m in pairs.items()}
+    nested |= {(j, i): m == shapes[j][0] for (i, j), m in pairs.items()}
+    chain = nested_chain(shapes, nested)
+    return chain[:1] if len(chain) > 1 and too_wide(chain, shapes) else chain
+
+
+def storage(
+    k: int, chain: Sequence[int], shapes: Sequence[tuple[int, int]], pairs: Mapping[tuple[int, int], int]
+) -> tuple[int, int]:
+    """How many numbers the coupling of a chain block to the tail holds, and how many indices: 0 if it is dense."""
+    J, q = shapes[k]
+    others = [j for j in range(len(shapes)) if j not in chain]
+    t = sum(shapes[j][0] * shapes[j][1] for j in others)
+    nnz = sum(pairs[min(k, j), max(k, j)] * shapes[j][1] for j in others)
+    sparse = len(chain) == 1 and J * q * t > SPARSE_FROM and nnz < SPARSE_SHARE * J * t
+    return (nnz * q, nnz) if sparse else (J * q * t, 0)
 
 
 def too_wide(chain: tuple[int, ...], shapes: Sequence[tuple[int, int]]) -> bool:
@@ -192,13 +213,14 @@ def assemble(
         if k not in chain:
             spans.append(Span(k, t, J, q))
             t += J * q
+    pairs = {pair: len(c.rows) for pair, c in both.items()}
     blocks = tuple(
         Block(
             k,
             int(starts[i]),
             diagonals[k],
             tuple(link(i, j, chain, shapes, both) for j in range(i + 1, len(chain))),
-            coupling(k, spans, t, shapes, both, sparse_allowed=len(chain) == 1),
+            coupling(k, spans, t, shapes, both, sparse=storage(k, chain, shapes, pairs)[1] > 0),
         )
         for i, k in enumerate(chain)
     )
@@ -234,68 +256,11 @@ def coupling(
     shapes: Sequence[tuple[int, int]],
     both: Mapping[tuple[int, int], Cross],
     *,
-    sparse_allowed: bool,
+    sparse: bool,
 ) -> Array | SparseCoupling:
     """Z_k'W Z_tail, dense (J, q, t) or sparse."""
     J, q = shapes[k]
-    nnz = sum(len(both[k, s.group].rows) * s.q for s in spans)
-    if sparse_allowed and J * q * t > SPARSE_FROM and nnz < SPARSE_SHARE * J * t:
+    if sparse:
         return sparse_coupling(k, spans, t, shapes, both)
     parts = [both[k, s.group].dense((J, s.J)).reshape(J, q, s.J * s.q) for s in spans]
     return np.concatenate(parts, axis=2) if parts else np.zeros((J, q, 0))
-
-
-def sparse_coupling(
-    k: int,
-    spans: Sequence[Span],
-    t: int,
-    shapes: Sequence[tuple[int, int]],
-    both: Mapping[tuple[int, int], Cross],
-) -> SparseCoupling:
-    """Z_k'W Z_tail by level, the tail columns of each level ascending."""
-    J, q = shapes[k]
-    levels, columns, values = [], [], []
-    for s in spans:
-        c = both[k, s.group]
-        levels.append(np.repeat(c.rows, s.q))
-        columns.append((s.start + c.cols[:, None] * s.q + np.arange(s.q)).ravel())
-        values.append(c.values.transpose(0, 2, 1).reshape(-1, q))
-    level, column, value = np.concatenate(levels), np.concatenate(columns), np.concatenate(values)
-    order = np.lexsort((column, level))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=J))]).astype(np.intp)
-    return SparseCoupling(
-        indptr, column[order].astype(np.intp), np.ascontiguousarray(value[order]), (J, q, t)
-    )
-
-
-def tail_entries(
-    spans: Sequence[Span], diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
-) -> Iterator[tuple[Index, Index, Array]]:
-    """Rows, columns and values, each (m, q_i, q_j), of Z_tail'W Z_tail: levels, and pairs of levels that meet."""
-    for s, other in itertools.product(spans, repeat=2):
-        level = np.arange(s.J)
-        cross = Cross(level, level, diagonals[s.group]) if s is other else both[s.group, other.group]
-        row = s.start + cross.rows[:, None, None] * s.q + np.arange(s.q)[:, None]
-        col = other.start + cross.cols[:, None, None] * other.q + np.arange(other.q)
-        yield row, col, cross.values
-
-
-def tail_product(
-    spans: Sequence[Span], t: int, diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
-) -> Array:
-    """Z_tail'W Z_tail, dense (t, t)."""
-    A = np.zeros((t, t))
-    for row, col, values in tail_entries(spans, diagonals, both):
-        A[row, col] = values
-    return A
-
-
-def sparse_tail_product(
-    spans: Sequence[Span], t: int, diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
-) -> sp.csr_array:
-    """The same by its entries."""
-    if not spans:
-        return sp.csr_array((0, 0))
-    parts = [np.broadcast_arrays(*x) for x in tail_entries(spans, diagonals, both)]
-    row, col, values = (np.concatenate([x.ravel() for x in whole]) for whole in zip(*parts, strict=True))
-    return sp.csr_array((values, (row, col)), shape=(t, t))

@@ -126,7 +126,7 @@ def joint_split(
 ) -> Split:
     """[Q e] inside and outside the range of what the joint layout eliminates first."""
     group = layout.chain[0].group if layout.chain else None
-    A = layout.chain[0].D if layout.chain else layout.A
+    A = layout.chain[0].D if layout.chain else layout.dense()
     from_U, root = basis(A)
     if group is None:
         alive = root.any(axis=1)

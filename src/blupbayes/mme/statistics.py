@@ -21,6 +21,7 @@ from blupbayes.mme.coupling import Cross
 from blupbayes.mme.first_block import FirstBlock, first_block, level_sums
 from blupbayes.mme.layout import Layout, arrange
 from blupbayes.mme.least_squares import least_squares
+from blupbayes.mme.memory import require_rows
 from blupbayes.mme.moments import moment_start
 from blupbayes.model.covariance import Template
 
@@ -224,11 +225,13 @@ def reduce(design: DesignLike) -> Statistics:
     """
     root = None if design.weights is None else np.sqrt(design.weights)
     y = design.y if design.offset is None else design.y - design.offset
+    shapes = [(len(g.levels), len(g.names)) for g in design.groups]
+    require_rows(len(y), design.X.shape[1], shapes)
     kept, Q, beta, e = least_squares(design.X, y, root)
     codes = [g.codes for g in design.groups]
     columns = [weighted(g.columns, root) for g in design.groups]
     diagonals, crosses = cross_products(design.groups, columns)
-    layout = arrange(diagonals, crosses)
+    layout = arrange(diagonals, crosses, [g.name for g in design.groups], len(kept) + 1)
     core, first = None, None
     if layout.chain:
         first, parts = first_block(layout, columns, codes, np.column_stack([Q, e]))

@@ -122,7 +122,7 @@ def range_of(layout: Layout, rows: Callable[[int | None, Array], tuple[Array, Ar
         (group, F) -> (Z F)'(Z F) and (Z F)'Z from the rows themselves: asked where columns nearly depend on each other.
     """
     group = layout.chain[0].group if layout.chain else None
-    A = layout.chain[0].D if layout.chain else layout.A
+    A = layout.chain[0].D if layout.chain else layout.dense()
     from_U, root = basis(A)
     if group is None:
         alive = root.any(axis=1)

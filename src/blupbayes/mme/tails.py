@@ -34,9 +34,7 @@ def level_blocks(statistics: Statistics, group: int) -> Array:
         if block.group == group:
             return block.D
     (span,) = (s for s in layout.tail if s.group == group)
-    A = layout.A[span.slice, span.slice].reshape(span.J, span.q, span.J, span.q)
-    each = np.arange(span.J)
-    return np.asarray(A[each, :, each, :])
+    return layout.levels(span)
 
 
 @dataclass(frozen=True, eq=False)
