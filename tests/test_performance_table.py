@@ -51,6 +51,17 @@ def test_ratios_and_reasons_come_from_the_rows():
     assert line.split() == ["toy", "5.20", "1.92", "+0.1", "3.85*", "0.481", ">60", "s", "differs", "10.0"]
 
 
+def test_the_default_settings_are_shown_first():
+    page = results(
+        row("REML", "blupbayes 1", "9.0", "5.20", "1"),
+        row("REML", "lme4 1.1", "9.2", "**stops 0.2 above**"),
+        row("REML", "lme4 1.1, no derivatives", "9.0", "9.00", "1.73"),
+        row("REML", "lme4 1.1, strict", "9.1", "**stops 0.1 above**"),
+    )
+    (line,) = readme_table.fit_lines(page)
+    assert line.split()[2] == "+0.2"
+
+
 def test_a_tool_that_was_not_run_has_a_dash():
     (line,) = readme_table.fit_lines(results(row("REML", "blupbayes 1", "9.0", "5.20", "1")))
     assert line.split() == ["toy", "5.20", *"-------"]
