@@ -92,9 +92,7 @@ def table(results: str) -> str:
     """Everything between the two comments: at most eight lines."""
     title = aligned("REML fit", "our ms", *TOOLS)
     lines = [title, *fit_lines(results), posterior_line(results)]
-    note = (
-        "in multiples of ours; +: stops that much above our criterion; *: tolerances tightened; -: not stated"
-    )
+    note = "in multiples of ours; +: stops that much above our criterion; *: tolerances tightened; -: not run"
     return "\n".join(["```text", *(line for line in [*lines, note] if line), "```"])
 
 

@@ -136,7 +136,9 @@ def main() -> int:
         begun = time.perf_counter()
         lines, agree = parts(arguments, peers)[part]()
         fine &= agree
-        said = f"Measured on {date.today()} by `{command(sys.argv[1:])}` in {time.perf_counter() - begun:.0f} s. "
+        said = (
+            f"Measured on {date.today()} by `{command(sys.argv[1:])}` in {time.perf_counter() - begun:.0f} s."
+        )
         provenance = [said, "", f"{machine()}.", "", *(f"- {note}" for note in peers.notes)]
         new = block(part, lines, provenance)
         print(new, flush=True)
