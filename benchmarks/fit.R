@@ -12,7 +12,7 @@ fit_lme4 <- function() {
   tight <- list(xtol_abs = 1e-12, ftol_abs = 1e-12, maxeval = 1e6)
   control <- lmerControl(calc.derivs = way != "no derivatives", optCtrl = if (strict) tight else list())
   t0 <- now(); m <- lmer(f, d, REML = reml, control = control); whole <- now() - t0; alone <- NULL
-  if (least > 1 && whole < long) {
+  if (least > 1 && whole < 60) {
     p <- lFormula(f, d, REML = reml, control = control)
     t0 <- now()
     dev <- do.call(mkLmerDevfun, c(p, list(control = control)))

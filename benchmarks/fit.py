@@ -27,7 +27,8 @@ class Budget(NamedTuple):
     seconds: float
     least: int
     rounds: int
-    long: float  # a run longer than this is made once
+    long: float  # a run longer than this is made once in a process
+    slow: float  # and one longer than this in one round only
     limit: float  # a process longer than this is ended
 
 
@@ -84,14 +85,14 @@ class Fits(NamedTuple):
 
     def enough(self, known: Measured, ours: Measured) -> bool:
         """Whether a tool that has run needs no further round."""
-        return bool(verdict(known, ours)) or median(known.times("whole")) > self.budget.long
+        return bool(verdict(known, ours)) or median(known.times("whole")) > self.budget.slow
 
     def weigh(self, found: dict[str, Measured], data: str, method: str) -> None:
         """Peak memory: of a fresh process with one fit; of the slow ones, of the process that was timed."""
         for name, one in found.items():
             if one.failed or verdict(one, found["blupbayes"]):
                 continue
-            if median(one.times("whole")) > self.budget.long:
+            if median(one.times("whole")) > self.budget.slow:
                 one.memory = one.rounds[0]["memory"]
                 continue
             tool, _, way = name.partition(" ")

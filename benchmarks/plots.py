@@ -48,7 +48,7 @@ def curve(
         height = sum(math.log(median(found[size])) for size in long) / len(long)
         line = [math.exp(height + steepness * (math.log(size) - centre)) for size in (long[0], long[-1])]
         ax.plot((long[0], long[-1]), line, color=COLOURS[stage], lw=1.2, ls="--")
-        label += f", slope {steepness:.2f}"
+        label += f", slope {steepness:.2f}".replace("-0.00", "0.00")
     return middle[-1], label
 
 
@@ -63,6 +63,8 @@ def apart(heights: list[float], least: float) -> list[float]:
 
 def panel(ax: Any, rows: list[dict[str, str]], growth: scale.Growth, memory: bool) -> None:
     """Draw one panel, with labels at the ends of the lines."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     ax.set(
         xscale="log",
         yscale="log",
@@ -85,6 +87,10 @@ def panel(ax: Any, rows: list[dict[str, str]], growth: scale.Growth, memory: boo
             label, (right, height), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9.5,
             color=COLOURS[stage], annotation_clip=False,
         )  # fmt: skip
+    if memory:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     ax.grid(which="major", color="#dddddd", lw=0.6)
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -97,7 +103,7 @@ def draw(rows: list[dict[str, str]], growth: scale.Growth, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     with mpl.rc_context({"font.size": 10, "axes.axisbelow": True}):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
         panel(left, rows, growth, memory=False)
         panel(right, rows, growth, memory=True)
         figure.suptitle(scale.what(growth).rstrip(":").replace("`", ""), fontsize=11)

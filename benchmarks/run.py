@@ -50,7 +50,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="threads of every tool (default: what each takes)")
     parser.add_argument("--rounds", type=int, help="processes of each tool in each table (3; quick: 1)")
     parser.add_argument("--seconds", type=float, help="of fits in each process (2; quick: 0.5)")
-    parser.add_argument("--limit", type=float, help="seconds after which a fit is given up (900; quick: 60)")
+    parser.add_argument("--limit", type=float, help="seconds after which a fit is given up (300; quick: 60)")
     parser.add_argument("--folder", help="keep the large data here (default: a temporary folder)")
     parser.add_argument("--largest", type=float, default=1e8, help="rows of the scale part (1e8)")
     parser.add_argument("--in-memory", action="store_true", help="scale: from tables, not from batches")
@@ -63,8 +63,8 @@ def budget(arguments: argparse.Namespace) -> Budget:
     quick = arguments.quick
     rounds = arguments.rounds or (1 if quick else 3)
     seconds = arguments.seconds if arguments.seconds is not None else (0.5 if quick else 2.0)
-    limit = arguments.limit or (60.0 if quick else 900.0)
-    return Budget(seconds, 2 if quick else 3, rounds, 20.0 if quick else 60.0, limit)
+    limit = arguments.limit or (60.0 if quick else 300.0)
+    return Budget(seconds, 2 if quick else 3, rounds, 5.0 if quick else 10.0, 20.0 if quick else 60.0, limit)
 
 
 def posterior(arguments: argparse.Namespace, peers: Peers) -> tuple[list[str], bool]:
@@ -81,7 +81,7 @@ def posterior(arguments: argparse.Namespace, peers: Peers) -> tuple[list[str], b
 def at_scale(arguments: argparse.Namespace, peers: Peers) -> tuple[list[str], bool]:
     """Growth with rows and levels, then the large data sets beside the peers."""
     way = "memory" if arguments.in_memory else "batches"
-    runs, limit = budget(arguments).rounds, 2 * budget(arguments).limit
+    runs, limit = budget(arguments).rounds, 6 * budget(arguments).limit
     lines = scale.section(arguments.quick, runs, way, arguments.folder, arguments.largest, limit)
     names = [] if arguments.quick else list(SCALE)
     beside, fine = fit.section(peers, names, budget(arguments)) if names else ([], True)
@@ -136,7 +136,9 @@ def main() -> int:
         begun = time.perf_counter()
         lines, agree = parts(arguments, peers)[part]()
         fine &= agree
-        said = f"Measured on {date.today()} by `{command(sys.argv[1:])}` in {time.perf_counter() - begun:.0f} s. "
+        said = (
+            f"Measured on {date.today()} by `{command(sys.argv[1:])}` in {time.perf_counter() - begun:.0f} s."
+        )
         provenance = [said, "", f"{machine()}.", "", *(f"- {note}" for note in peers.notes)]
         new = block(part, lines, provenance)
         print(new, flush=True)

@@ -220,7 +220,7 @@ def table(rows: list[dict[str, Any]], growth: Growth) -> list[str]:
             )
         )
     slopes = [fitted(rows, growth, name) for name in names]
-    words = ["" if math.isnan(one) else f"{one:.2f}" for one in slopes]
+    words = ["" if math.isnan(one) else f"{one:.2f}".replace("-0.00", "0.00") for one in slopes]
     since = f"{growth.since:,}".replace(",", " ")
     return [*lines, row(f"slope from {since} on", *words, "", width=len(names) + 2)]
 
