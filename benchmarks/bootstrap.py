@@ -21,9 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fit import THREADS, machine, measure
+from peers import machine
+from process import HERE, THREADS, measure, needed
 
-HERE = Path(__file__).resolve().parent
 ERRORS = 5.0  # Monte Carlo standard errors that two means or sds may be apart
 AIM = 20.0  # times as fast as bootMer
 SECONDS = 0.4
@@ -78,23 +78,15 @@ def rows(found: Found, replicates: int) -> str:
 def report(arguments: argparse.Namespace, folder: str) -> tuple[str, bool]:
     """Run everything; the Markdown, and whether the replicates agree."""
     script, path = str(Path(__file__).resolve()), str(Path(folder) / "sleepstudy.csv")
-    measure([sys.executable, str(HERE / "children.py"), "export", folder, "sleepstudy"])
+    needed(measure([sys.executable, str(HERE / "data.py"), folder, "sleepstudy"]))
     own = [sys.executable, script, "--child", path, "--replicates", str(arguments.replicates)]
-    ours = measure([*own, "--runs", str(arguments.runs), "--seed", str(arguments.seed)])
+    ours = needed(measure([*own, "--runs", str(arguments.runs), "--seed", str(arguments.seed)]))
     lines = [machine(), "", "| tool | replicates | runs | seconds, median [min, max] |", "|---|---|---|---|"]
     lines.append(rows(ours, arguments.replicates))
     if shutil.which("Rscript") is None:
         return "\n".join([*lines, "", "lme4 is not there: nothing to compare with."]), True
-    theirs = measure(
-        [
-            "Rscript",
-            "--vanilla",
-            str(HERE / "bootstrap.R"),
-            path,
-            str(arguments.replicates),
-            str(arguments.seed),
-        ]
-    )
+    script = [str(HERE / "bootstrap.R"), path, str(arguments.replicates), str(arguments.seed)]
+    theirs = needed(measure(["Rscript", "--vanilla", *script]))
     gaps = apart(ours["moments"], theirs["moments"])
     worst = max(gaps, key=lambda name: gaps[name])
     lines += [rows(theirs, arguments.replicates), ""]

@@ -1,22 +1,24 @@
 """How long the posterior of sleepstudy's 36 random effects takes, to 1 % of a posterior sd, in every tool there is.
 
-    python benchmarks/posterior.py [--bambi-python PATH] [--draws 2000] [--insteval] [--output table.md]
+Part of run.py, in a process of its own; alone:
 
-The exact posterior is timed from a model to the table of all random effects. Samplers are timed as they run, and
-the time is scaled to 10 000 effective draws of the worst random effect, a Monte Carlo error of 1 %: set-up
+    python benchmarks/posterior.py [--bambi-python PATH] [--rstanarm] [--draws 2000] [--rounds 3] [--insteval]
+
+The exact posterior is timed from a model to the means and sds of all random effects. Samplers are timed as they run,
+and the time is scaled to 10 000 effective draws of the worst random effect, a Monte Carlo error of 1 %: set-up
 (compiling, warm-up) once, drawing in proportion. Means must agree within 4.5 Monte Carlo errors of the same model
-under the same prior, or there are no times.
+under the same prior, or there are no times. The last line of stdout is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
+import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,73 +26,69 @@ from typing import Any
 import numpy as np
 
 import blupbayes as bb
+from process import HERE, Found, measure
+from tables import header, ratios, row, spread, three
 
-HERE = Path(__file__).parent
 CORRELATED, SEPARATE = "Reaction ~ Days + (Days | Subject)", "Reaction ~ Days + (Days || Subject)"
+INSTEVAL = "y ~ service + (1 | s) + (1 | d) + (1 | dept:service)"
 WANTED = 10_000  # effective draws: 1 % of a posterior sd
 AGREE = 4.5  # Monte Carlo errors, the largest of 36
-
-Found = dict[str, Any]
+COLUMNS = (
+    "model and prior",
+    "tool",
+    "wall, s",
+    "of it drawing, s",
+    "smallest ESS of b",
+    "s to ESS 10 000",
+    "x",
+)
 
 
 def exact(formula: str, prior: bb.Prior | None, runs: int = 15) -> Found:
-    """Median time from a model to all random effects, after the first; without and with intervals."""
+    """Times from a model to all random effects, after the first; and the answer."""
     frame = bb.load_dataset("sleepstudy")
-    whole, table, first = [], [], None
+    whole, table = [], []
     for _ in range(runs + 1):
         model = bb.MixedModel(formula, frame)
         begun = time.perf_counter()
         post = model.integrate(prior)
         means = post.integral.moments
-        took = time.perf_counter() - begun
+        whole.append(time.perf_counter() - begun)
         effects = post.ranef()
-        with_intervals = time.perf_counter() - begun
-        if first is None:
-            first = took
-        else:
-            whole.append(took)
-            table.append(with_intervals)
+        table.append(time.perf_counter() - begun)
     assert np.isfinite(means).all()
     return {
-        "tool": f"blupbayes {bb.__version__}, integrate",
-        "first": first,
-        "whole": median(whole),
-        "table": median(table),
+        "first": whole[0],
+        "whole": whole[1:],
+        "table": table[1:],
         "error": post.diagnostics["error"],
         "mean": effects["estimate"].to_numpy(),
         "sd": effects["posterior_sd"].to_numpy(),
+        "prior": str(post.prior),
     }
 
 
-def sampled(formula: str, prior: bb.Prior | None, way: str, draws: int) -> Found:
+def sampled(formula: str, way: str, draws: int) -> Found:
     """Our PyMC model, twice: the first run fills the compile cache."""
     model = bb.MixedModel(formula, bb.load_dataset("sleepstudy"))
     for _ in range(2):
         begun = time.perf_counter()
-        post = model.sample(
-            prior, parameterization=way, draws=draws, cores=2, random_seed=1, progressbar=False
-        )
+        post = model.sample(parameterization=way, draws=draws, cores=2, random_seed=1, progressbar=False)
         whole = time.perf_counter() - begun
     table = post.ranef()
-    attrs = post.data["posterior"].attrs
     return {
         "tool": f"blupbayes, PyMC {way}",
         "whole": whole,
-        "sampling": float(attrs.get("sampling_time", np.nan)),
+        "sampling": float(post.data["posterior"].attrs.get("sampling_time", np.nan)),
         "ess": float(table["ess_bulk"].min()),
-        "draws": 4 * draws,
         "mean": table["estimate"].to_numpy(),
-        "sd": table["posterior_sd"].to_numpy(),
         "mcse": table["mcse"].to_numpy(),
     }
 
 
-def child(command: list[str]) -> Found:
-    """The JSON of another process's last line."""
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed:\n{done.stderr[-2000:]}")
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+def scales(prior: str) -> list[str]:
+    """Scales of the half-t priors of sigma and the two sds, from the printed prior."""
+    return re.findall(r"HalfStudentT\(3, ([\d.]+)\)", prior)
 
 
 def scaled(found: Found) -> float:
@@ -105,95 +103,41 @@ def disagreement(found: Found, truth: Found, order: Any = slice(None)) -> float:
     return float(np.max(np.abs(np.asarray(found["mean"]) - truth["mean"][order]) / error))
 
 
-def row(label: str, truth: Found, found: Found, order: Any = slice(None)) -> str:
-    """One line of the table; no time where the means differ."""
-    apart = disagreement(found, truth, order)
+def line(label: str, truth: Found, found: Sequence[Found], order: Any = slice(None)) -> str:
+    """One row of the table; no time where a run failed or the means differ."""
+    tool, width = found[0].get("tool", ""), len(COLUMNS)
+    if failed := [one["failed"] for one in found if "failed" in one]:
+        return row(label, tool, f"**{failed[0]}**", width=width)
+    apart = max(disagreement(one, truth, order) for one in found)
     if not apart <= AGREE:
-        return f"| {label} | {found['tool']} | **means differ by {apart:.1f} Monte Carlo errors: no time** | | | | |"
-    total = scaled(found)
-    return (
-        f"| {label} | {found['tool']} | {found['whole']:.2f} | {found['sampling']:.2f} | {found['ess']:.0f} | "
-        f"{total:.1f} | {total / truth['whole']:.0f} |"
-    )
+        return row(label, tool, f"**means differ by {apart:.1f} Monte Carlo errors: no time**", width=width)
+    totals = [scaled(one) for one in found]
+    cells = [three([one[name] for one in found]) for name in ("whole", "sampling", "ess")]
+    times = three(ratios(totals, [median(truth["whole"])] * len(totals)))
+    return row(label, tool, *cells, three(totals), times, width=width)
 
 
-def insteval() -> str:
-    """One run on InstEval's 4128 random effects."""
-    import resource
-
-    model = bb.MixedModel("y ~ service + (1 | s) + (1 | d) + (1 | dept:service)", bb.load_dataset("insteval"))
+def insteval() -> Found:
+    """One run on InstEval's 4128 random effects, in this process."""
+    model = bb.MixedModel(INSTEVAL, bb.load_dataset("insteval"))
     begun = time.perf_counter()
     post = model.integrate()
     took = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    d = post.diagnostics
-    return (
-        f"InstEval, 4128 random effects, three variances: {took:.1f} s for {d['points']} points "
-        f"({d['factorizations']} factorisations), stated error {d['error']:.0e}, peak {peak:.0f} MB."
-    )
+    return {"seconds": took, **{k: post.diagnostics[k] for k in ("points", "factorizations", "error")}}
 
 
-def main() -> None:
-    """Measure and print."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--bambi-python", help="interpreter of an environment that has Bambi")
-    options.add_argument("--draws", type=int, default=2000, help="per chain, four chains")
-    options.add_argument("--insteval", action="store_true", help="also InstEval, a minute")
-    options.add_argument("--output", help="write the table there, too")
-    arguments = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        csv = f"{folder}/sleepstudy.csv"
-        frame = bb.load_dataset("sleepstudy")
-        frame.to_csv(csv, index=False)
-        lines = measured(arguments, csv)
-    text = "\n".join(lines)
-    print(text)
-    if arguments.output:
-        Path(arguments.output).write_text(text + "\n", encoding="utf-8")
-
-
-def measured(arguments: argparse.Namespace, csv: str) -> list[str]:
-    """Every tool that is there."""
-    model = bb.MixedModel(CORRELATED, bb.load_dataset("sleepstudy"))
-    ours = exact(CORRELATED, None)
-    lines = [
-        f"Exact posterior of `{CORRELATED}`: {1e3 * ours['whole']:.0f} ms from the model to means and sds of all "
-        f"parameters, random effects and group means (first run {1e3 * ours['first']:.0f} ms), "
-        f"{1e3 * ours['table']:.0f} ms with 95 % intervals of the random effects; stated error {ours['error']:.1e} "
-        "posterior sds.",
+def insteval_lines(rounds: int) -> list[str]:
+    """InstEval in fresh processes."""
+    found = [measure([sys.executable, __file__, "--child", "insteval"]) for _ in range(rounds)]
+    if failed := [one["failed"] for one in found if "failed" in one]:
+        return ["", f"InstEval: **{failed[0]}**"]
+    last = found[-1]
+    return [
         "",
-        "| model and prior | tool | wall, s | of it drawing, s | smallest ESS of b | s to ESS 10 000 | x |",
-        "|---|---|---|---|---|---|---|",
+        f"InstEval, 4128 random effects, three variances: {three([one['seconds'] for one in found])} s for "
+        f"{last['points']} points ({last['factorizations']} factorisations), stated error {last['error']:.0e}, "
+        f"peak {last['memory']:.0f} MB.",
     ]
-    for way in ("noncentered", "centered", "collapsed"):
-        found = sampled(CORRELATED, None, way, arguments.draws)
-        lines.append(row("ours, default", ours, found))
-        print(f"{way}: ESS per draw {found['ess'] / found['draws']:.3f}", file=sys.stderr, flush=True)
-    if shutil.which("Rscript"):
-        prior = bb.Prior.like("rstanarm", model)
-        theirs = child(
-            ["Rscript", "--vanilla", str(HERE / "rstanarm.R"), csv, CORRELATED, str(arguments.draws)]
-        )
-        truth = exact(CORRELATED, prior)
-        order = [where(name) for name in theirs["names"]]
-        lines.append(row("rstanarm's default", truth, theirs, order))
-    if arguments.bambi_python:
-        separate = bb.MixedModel(SEPARATE, bb.load_dataset("sleepstudy"))
-        prior = bb.Prior.like("bambi", separate)
-        truth = exact(SEPARATE, prior)
-        formula = "Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)"
-        theirs = child(
-            [arguments.bambi_python, str(HERE / "bambi_child.py"), csv, formula, str(arguments.draws)]
-        )
-        order = [*range(0, 36, 2), *range(1, 36, 2)]
-        lines.append(row("Bambi's default, uncorrelated", truth, theirs, order))
-        ours_too = sampled(SEPARATE, None, "noncentered", arguments.draws)
-        lines.append(row("ours, uncorrelated", exact(SEPARATE, None), ours_too))
-    if arguments.insteval:
-        lines += ["", insteval()]
-    return lines
 
 
 def where(name: str) -> int:
@@ -201,6 +145,76 @@ def where(name: str) -> int:
     subjects = list(bb.load_dataset("sleepstudy")["Subject"].astype(str).unique())
     term, _, subject = name.removeprefix("b[").rstrip("]").partition(" Subject:")
     return 2 * subjects.index(subject) + (term == "Days")
+
+
+def measured(arguments: argparse.Namespace, csv: str) -> list[str]:
+    """Every tool that is there: rows of the table."""
+    draws, lines = arguments.draws, []
+
+    def add(label: str, truth: Found, once: Callable[[], Found], order: Any = slice(None)) -> None:
+        found = [once() for _ in range(arguments.rounds)]
+        if callable(order):
+            order = [] if "failed" in found[0] else order(found[0])
+        lines.append(line(label, truth, found, order))
+        print(lines[-1], file=sys.stderr, flush=True)
+
+    ours = exact(CORRELATED, None)
+    plain = [sys.executable, str(HERE / "pymc_child.py"), csv, str(draws), *scales(ours["prior"])]
+    for way in ("noncentered", "centered", "collapsed"):
+        add("ours, default", ours, lambda way=way: sampled(CORRELATED, way, draws))
+    add("ours, default", ours, lambda: measure(plain))
+    if arguments.rstanarm:
+        like = bb.Prior.like("rstanarm", bb.MixedModel(CORRELATED, bb.load_dataset("sleepstudy")))
+        command = ["Rscript", "--vanilla", str(HERE / "rstanarm.R"), csv, CORRELATED, str(draws)]
+        order = lambda found: [where(name) for name in found["names"]]  # noqa: E731
+        add("rstanarm's default", exact(CORRELATED, like), lambda: measure(command), order)
+    if arguments.bambi_python:
+        like = bb.Prior.like("bambi", bb.MixedModel(SEPARATE, bb.load_dataset("sleepstudy")))
+        formula = "Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)"
+        theirs = [arguments.bambi_python, str(HERE / "bambi_child.py"), csv, formula, str(draws)]
+        order = [*range(0, 36, 2), *range(1, 36, 2)]
+        add("Bambi's default, uncorrelated", exact(SEPARATE, like), lambda: measure(theirs), order)
+        add("ours, uncorrelated", exact(SEPARATE, None), lambda: sampled(SEPARATE, "noncentered", draws))
+    return [said(ours), "", *header(COLUMNS), *lines]
+
+
+def said(ours: Found) -> str:
+    """Say what the exact posterior took."""
+    return (
+        f"Exact posterior of `{CORRELATED}`: {spread(ours['whole'])} ms from the model to means and sds of all "
+        f"parameters, random effects and group means (first run {1e3 * ours['first']:.0f} ms), "
+        f"{spread(ours['table'])} ms with 95 % intervals of the random effects; stated error {ours['error']:.1e} "
+        "posterior sds."
+    )
+
+
+def options() -> argparse.ArgumentParser:
+    """Describe the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bambi-python", help="interpreter of an environment that has Bambi")
+    parser.add_argument("--rstanarm", action="store_true", help="R has rstanarm")
+    parser.add_argument("--draws", type=int, default=2000, help="per chain, four chains")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each sampler")
+    parser.add_argument("--insteval", action="store_true", help="also InstEval, half a minute each")
+    parser.add_argument("--child", choices=["insteval"], help=argparse.SUPPRESS)
+    return parser
+
+
+def main() -> None:
+    """Measure; the last line is {"lines": Markdown, "agree": whether all means do}."""
+    arguments = options().parse_args()
+    if arguments.child:
+        print(json.dumps(insteval()))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        csv = str(Path(folder) / "sleepstudy.csv")
+        bb.load_dataset("sleepstudy").to_csv(csv, index=False)
+        lines = measured(arguments, csv)
+    if arguments.insteval:
+        lines += insteval_lines(arguments.rounds)
+    print(json.dumps({"lines": lines, "agree": not any("means differ" in one for one in lines)}))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import pytest
 from blupbayes.bayes.propriety import check_beta, check_sampled, moment_messages
 from blupbayes.errors import IdentifiabilityError, PriorError
 from blupbayes.model.design import build
-from blupbayes.model.existence import combination, exponent, flat_columns, missing_moments
+from blupbayes.model.existence import missing_moments
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
 from blupbayes.model.prior import Prior
+from blupbayes.model.row_measures import exponent, flat_columns
 
 
 def frame(J=5, n=40):
@@ -80,7 +81,7 @@ def test_exponents_are_slopes_of_the_likelihood(formula, prior, expected):
 def test_the_exponent_of_a_term_is_that_of_a_general_combination(fixed, expected):
     design = build(f"y ~ {fixed} + (x | g)", frame())
     group, basis = design.groups[0], flat_columns(design, Prior().resolve(design).flat)
-    both = combination(group, 0, 2)
+    both = group.columns @ design.measures.combination(0, 0, 2)
     assert exponent(group, both, basis) == expected
     low, high = (log_likelihood(design, Prior().resolve(design), both, s) for s in (1e3, 1e4))
     assert -(high - low) / math.log(10) == pytest.approx(expected, abs=2e-3)

@@ -6,6 +6,7 @@ import pytest
 
 import blupbayes as bb
 from blupbayes.frequentist.pools import complete, unpooled
+from blupbayes.mme.statistics import reduce
 from blupbayes.model.design import build
 
 CLOSE = 1e-9  # condition of the designs here is below 1e3, and normal equations would square it
@@ -46,7 +47,7 @@ def free_columns(frame, terms, others):
 
 @pytest.mark.parametrize("extra", [{}, {"weights": "w", "offset": "o"}])
 def test_complete_pooling_is_least_squares(frame, extra):
-    found = complete(build("y ~ x + z + (1 | g)", frame, **extra))
+    found = complete(reduce(build("y ~ x + z + (1 | g)", frame, **extra)))
     y, w = (frame["y"] - frame["o"], frame["w"].to_numpy()) if extra else (frame["y"], None)
     X = np.column_stack([np.ones(60), frame["x"], frame["z"]])
     beta, se, sigma, df = by_hand(X, y.to_numpy(), w)
@@ -115,13 +116,13 @@ def test_a_known_sigma_is_used():
     np.testing.assert_allclose(found.values[:, 0], own["y"], rtol=CLOSE)
     np.testing.assert_allclose(found.se[:, 0], own["se"], rtol=CLOSE)
     w = 1 / schools["se"] ** 2
-    whole = complete(design)
+    whole = complete(reduce(design))
     assert whole.beta[0] == pytest.approx((w @ schools["y"]) / w.sum(), rel=CLOSE)
     assert whole.se[0] == pytest.approx(w.sum() ** -0.5, rel=CLOSE) and np.isinf(whole.df)
 
 
 def test_an_aliased_column_is_blank(frame):
-    found = complete(build("y ~ x + I(2 * x) + (1 | g)", frame))
+    found = complete(reduce(build("y ~ x + I(2 * x) + (1 | g)", frame)))
     assert np.isnan(found.beta[2]) and np.isfinite(found.beta[:2]).all()
 
 

@@ -21,7 +21,7 @@ def data():
 def test_weights_offset_and_other_columns(data):
     model = bb.MixedModel("y ~ x + z + (x | g)", data, weights="w", offset="o")
     beta, sigma = {"Intercept": 9.0, "x": 9.0, "z": 0.7}, 1.3
-    table = raw_levels(model.design, beta, sigma).set_index(["level", "term"])
+    table = raw_levels(model.design, model.statistics, beta, sigma).set_index(["level", "term"])
     for level in "abc":
         own = data[data["g"] == level]
         C, W = np.column_stack([np.ones(len(own)), own["x"]]), np.diag(own["w"])
@@ -37,7 +37,7 @@ def test_weights_offset_and_other_columns(data):
 
 def test_too_few_rows_give_no_value(data):
     model = bb.MixedModel("y ~ x + (x | g)", data)
-    table = raw_levels(model.design, {"Intercept": 0.0, "x": 0.0}, 1.0).set_index("level")
+    table = raw_levels(model.design, model.statistics, {"Intercept": 0.0, "x": 0.0}, 1.0).set_index("level")
     assert table.loc["d", ["estimate", "se"]].isna().all(axis=None) and set(table.loc["d", "n"]) == {1}
     assert table.loc["a", "estimate"].notna().all()
 
@@ -45,7 +45,7 @@ def test_too_few_rows_give_no_value(data):
 def test_means_of_rail():
     rail = bb.load_dataset("rail")
     model = bb.MixedModel("travel ~ 1 + (1 | Rail)", rail)
-    table = raw_levels(model.design, {"Intercept": 66.5}, 4.0)
+    table = raw_levels(model.design, model.statistics, {"Intercept": 66.5}, 4.0)
     means = rail.groupby(rail["Rail"].astype(str))["travel"].mean()
     np.testing.assert_allclose(table.set_index("level")["estimate"], means[table["level"]], rtol=1e-14)
     np.testing.assert_allclose(table["se"], 4.0 / np.sqrt(3), rtol=1e-14)
@@ -54,6 +54,6 @@ def test_means_of_rail():
 def test_aliased_coefficients_count_as_zero(data):
     model = bb.MixedModel("y ~ z + I(2 * z) + (1 | g)", data)
     names = model.design.fixed_names
-    table = raw_levels(model.design, dict(zip(names, [0.0, 0.4, np.nan], strict=True)), 1.0)
+    table = raw_levels(model.design, model.statistics, dict(zip(names, [0.0, 0.4, np.nan], strict=True)), 1.0)
     means = (data["y"] - 0.4 * data["z"]).groupby(data["g"]).mean()
     np.testing.assert_allclose(table["estimate"], means, rtol=1e-12)

@@ -11,6 +11,7 @@ import pandas as pd
 from blupbayes.compare.coverage import METHODS, Truth
 from blupbayes.compare.coverage import coverage as simulate
 from blupbayes.errors import DataError
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.read_variances import read_variances
 
@@ -79,6 +80,7 @@ def coverage(
     ['blup cond_sd', 'group_mean', 'Batch', 'Intercept']
     """
     design = model.design
+    check_rows(design)
     known = read_variances(variances, model.statistics.groups, design.sigma)
     if not 0.0 < ci_prob < 1.0:
         raise DataError(f"ci_prob={ci_prob!r} must lie between 0 and 1, as 0.95.")

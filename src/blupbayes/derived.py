@@ -19,7 +19,7 @@ from blupbayes.frequentist.shares import delta_se, has_shares, logit_bounds, sha
 from blupbayes.frequentist.standard_errors import AT_BOUNDARY
 from blupbayes.mme.fit import Estimate
 from blupbayes.mme.least_squares import estimable
-from blupbayes.mme.statistics import Statistics, reduce
+from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.marginal_means import factor_means
 
@@ -41,7 +41,7 @@ NO_MEAN = "a covariate stands in X only beside factors, so that its mean is not 
 
 def icc_block(design: Design, label: str, found: dict[str, Any], note: Any = "") -> pd.DataFrame:
     """Rows icc, one per grouping factor."""
-    weighted = WEIGHTED if design.weights is not None else ""
+    weighted = WEIGHTED if design.has_weights else ""
     notes = [n or weighted for n in ([note] * len(design.groups) if isinstance(note, str) else note)]
     return block("icc", label, group=[g.name for g in design.groups], note=notes, **found)
 
@@ -102,7 +102,7 @@ def posterior_columns(table: pd.DataFrame, ci_prob: float) -> dict[str, Any]:
     return out
 
 
-def asked(design: Design, statistics: Statistics, flat: bool) -> tuple[Array, dict[str, list[str]], Array]:
+def asked(design: Design, R: Array, flat: bool) -> tuple[Array, dict[str, list[str]], Array]:
     """L (m, p) of all marginal means, their keys, and why each cannot be told: 0 if it can (m,)."""
     margins = factor_means(design)
     L = np.vstack([np.zeros((0, len(design.fixed_names))), *(m.L for m in margins)])
@@ -112,7 +112,7 @@ def asked(design: Design, statistics: Statistics, flat: bool) -> tuple[Array, di
     }
     known = np.isfinite(L).all(axis=1)
     L = np.where(known[:, None], L, 0.0)
-    told = estimable(statistics.R, L) if flat else np.ones(len(L), dtype=bool)
+    told = estimable(R, L) if flat else np.ones(len(L), dtype=bool)
     return L, keys, np.where(~known, 2, np.where(told, 0, 1))
 
 
@@ -132,7 +132,7 @@ def gaussian_means(
     design: Design, statistics: Statistics, beta: Array, cov: Array, label: str, ci_prob: float, flat: bool
 ) -> pd.DataFrame:
     """From beta (p,), NaN where aliased, and its covariance (p, p), the variances held."""
-    L, keys, why = asked(design, statistics, flat)
+    L, keys, why = asked(design, statistics.R, flat)
     value = L @ np.nan_to_num(beta)
     sd = np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", L, np.nan_to_num(cov, posinf=0.0), L), 0.0))
     bounds = normal_interval(value, sd, ci_prob, "wald" if flat else "eti")
@@ -144,7 +144,7 @@ def gaussian_means(
 
 def integrated_means(design: Design, integral: Integral, label: str, ci_prob: float) -> pd.DataFrame:
     """Posterior of the marginal means, by integration."""
-    L, keys, why = asked(design, integral.marginal.statistics, not integral.marginal.informed)
+    L, keys, why = asked(design, integral.marginal.statistics.R, not integral.marginal.informed)
     if not len(L):
         return empty()
     points = integral.mixture.points
@@ -159,7 +159,7 @@ def integrated_means(design: Design, integral: Integral, label: str, ci_prob: fl
 
 def drawn_means(design: Design, data: Any, label: str, ci_prob: float, flat: bool) -> pd.DataFrame:
     """Posterior of the marginal means, from draws; ``flat``: the prior of beta."""
-    L, keys, why = asked(design, reduce(design), flat)
+    L, keys, why = asked(design, design.measures.tails.root, flat)
     if not len(L):
         return empty()
     return means_block(

@@ -13,6 +13,7 @@ __all__ = [
     "LessonError",
     "NewLevelError",
     "PriorError",
+    "RowsNotKeptError",
 ]
 
 
@@ -26,6 +27,17 @@ class FormulaError(BlupbayesError):
 
 class DataError(BlupbayesError):
     """The data cannot be used as they are."""
+
+
+class RowsNotKeptError(DataError):
+    """What was asked needs the rows of the data, and the model has kept its statistics only."""
+
+    def __init__(
+        self,
+        message: str = "this needs the rows of the data, which a model from batches has not kept; ask it of each batch "
+        "(fit.predict(batch)), or build the model from a table: MixedModel(formula, data)",
+    ) -> None:
+        super().__init__(message)
 
 
 class IdentifiabilityError(BlupbayesError):

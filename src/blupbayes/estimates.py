@@ -20,6 +20,7 @@ from blupbayes.mme.fit import Certificate, Estimate
 from blupbayes.mme.gaussian import GaussianPosterior, posterior
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
+from blupbayes.model.measures import check_rows
 from blupbayes.prediction_error import predict_with_error
 from blupbayes.show.sheet import compose
 from blupbayes.show.summary import fit_text, title
@@ -256,6 +257,8 @@ class Fit(FitHooks, Inference):
         0  31.97     2.31           4.64
         1  66.50    10.17          27.11
         """
+        if data is None:
+            check_rows(self.design)
         options = {
             "random": random,
             "new_levels": new_levels,
@@ -267,6 +270,7 @@ class Fit(FitHooks, Inference):
 
     def fitted(self, level: str = "conditional") -> pd.Series:
         """Fitted values o + X beta + Z b, or o + X beta (level="marginal"), under the data's index."""
+        check_rows(self.design)
         return left.fitted(self.design, self.estimate.beta, self.solved, level)
 
     def residuals(self, kind: str = "raw", level: str = "conditional") -> pd.Series:
@@ -275,10 +279,12 @@ class Fit(FitHooks, Inference):
         Pearson's are over the sd of y, sigma / sqrt(w) or the marginal one; studentized ones over their own sd. lme4's
         ``resid(type = "pearson", scaled = TRUE)`` are the conditional Pearson residuals.
         """
+        check_rows(self.design)
         return left.residuals(self.design, self.estimate.beta, self.solved, kind, level)
 
     def leverage(self) -> pd.Series:
         """d fitted_i / d y_i of the conditional fit at fixed variances, between 0 and 1."""
+        check_rows(self.design)
         return left.leverage(self.design, self.solved)
 
     def quantile_residuals(self, n: int = 250, random_seed: Any = None, level: str = "marginal") -> pd.Series:
@@ -286,14 +292,17 @@ class Fit(FitHooks, Inference):
 
         See `blupbayes.frequentist.residuals.quantile_residuals`.
         """
+        check_rows(self.design)
         return left.quantile_residuals(self.design, self.estimate.beta, self.solved, n, random_seed, level)
 
     def simulate(self, n: int = 1, *, random: str = "new", random_seed: Any = None) -> pd.DataFrame:
         """n responses (n_obs, n) from the model at its estimates; b drawn anew, or at the BLUPs ("conditional")."""
+        check_rows(self.design)
         return simulate(self.design, self.estimate.beta, self.solved, n, random, random_seed)
 
     def refit(self, y: Any) -> Fit:
         """The same design fitted to another response, array or Series (n_obs,), by the same method."""
+        check_rows(self.design)
         return Fit(*refit(self.design, self.method, y))
 
     def icc(self, ci_prob: float = 0.95) -> pd.DataFrame:

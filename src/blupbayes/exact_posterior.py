@@ -26,6 +26,7 @@ from blupbayes.compare import rows
 from blupbayes.errors import DataError
 from blupbayes.hooks import PosteriorHooks
 from blupbayes.model.design import Design, Group
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.posterior import labels, parameter_rows, spread
@@ -281,6 +282,8 @@ class ExactPosterior(PosteriorHooks):
         0  32.1      2.7   21.6   42.9
         1  66.5     12.0    2.6  130.4
         """
+        if data is None:
+            check_rows(self.design)
         options = {"random": random, "new_levels": new_levels, "weights": weights}
         return predict_exactly(self.integral, self.design, data, ci_prob, **options)
 
@@ -319,6 +322,7 @@ class ExactPosterior(PosteriorHooks):
         IntegrationError
             If the model is too large.
         """
+        check_rows(self.design)
         elpd, error = leave_out(self.integral, self.design, [np.array([i]) for i in range(self.n_obs)])
         return pd.DataFrame({"elpd": elpd, "err": error})
 
@@ -342,6 +346,7 @@ class ExactPosterior(PosteriorHooks):
         IntegrationError
             If the model is too large.
         """
+        check_rows(self.design)
         g = one_group(self.design, group)
         rows = [np.flatnonzero(g.codes == j) for j in range(len(g.levels))]
         elpd, error = leave_out(self.integral, self.design, rows)

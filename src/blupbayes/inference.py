@@ -24,6 +24,7 @@ from blupbayes.mme.fit import Estimate, estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.hypotheses import hypotheses
+from blupbayes.model.measures import check_rows
 
 __all__ = ["Inference", "anova"]
 
@@ -170,6 +171,8 @@ class Inference:
         >>> fit.ranova()[["chisq", "df", "p", "p_boundary"]].round(4).iloc[1].tolist()
         [6.369, 1.0, 0.0116, 0.0058]
         """
+        if bootstrap:
+            check_rows(self.design)
         p = bootstrap_p(bootstrap, random_seed, n_jobs=n_jobs, progressbar=progressbar)
         return ranova(self.design, self.statistics, self.estimate, p)
 
@@ -201,6 +204,7 @@ class Inference:
         >>> fit.bootstrap(200, random_seed=1).replicates.shape
         (200, 4)
         """
+        check_rows(self.design)
         return bootstrap(
             self.design, self.estimate, n=n, random_seed=random_seed, n_jobs=n_jobs, progressbar=progressbar
         )
@@ -228,6 +232,7 @@ class Inference:
         >>> fit.influence()["cooks_distance"].round(2).head(2).to_dict()
         {'2': 0.47, '5': 0.11}
         """
+        check_rows(self.design)
         return influence(self.design, self.estimate, group, variances=variances)
 
     def varcorr(self, information: str = "observed") -> pd.DataFrame:

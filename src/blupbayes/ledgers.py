@@ -12,7 +12,8 @@ from blupbayes.compare.ledger import MEAN, SENTENCES, VARIANCE, keys, mean_parts
 from blupbayes.errors import ComparisonError
 from blupbayes.mme.fit import Estimate, estimate
 from blupbayes.mme.gaussian import posterior
-from blupbayes.mme.statistics import Statistics, reduce
+from blupbayes.mme.reduced import reduced
+from blupbayes.mme.statistics import Statistics
 
 __all__ = ["ledger"]
 
@@ -64,7 +65,7 @@ def statistics_of(answers: Sequence[Any]) -> Statistics:
         found = getattr(a, "statistics", None)
         if isinstance(found, Statistics):
             return found
-    return reduce(next(a.design for a in answers if hasattr(a, "design")))
+    return reduced(next(a.design for a in answers if hasattr(a, "design")))
 
 
 def block(name: str, answer: Any, reml: Estimate, of: str) -> pd.DataFrame:

@@ -20,8 +20,10 @@ from blupbayes.mme.fit import estimate
 from blupbayes.mme.gaussian import kappa_path
 from blupbayes.mme.gaussian import posterior as solve
 from blupbayes.mme.pooling import pooling_path
-from blupbayes.mme.statistics import Statistics, reduce
+from blupbayes.mme.reduced import reduced
+from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design, from_arrays
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.update import update_formula
 from blupbayes.pooled import CompletePooling, NoPooling, pool
@@ -36,6 +38,7 @@ from blupbayes.variances import RESIDUAL, Variances
 
 if TYPE_CHECKING:
     from blupbayes.mode import Mode
+    from blupbayes.stream.reduction import Reduced
 
 __all__ = ["MixedModel"]
 
@@ -112,6 +115,7 @@ class MixedModel:
 
     design: Design
     source: Source | None
+    reduced: Reduced | None
 
     def __init__(
         self,
@@ -170,12 +174,169 @@ class MixedModel:
         return cls._from(from_arrays(y, X, Z, **options))
 
     @classmethod
+    def from_batches(
+        cls,
+        formula: str,
+        batches: Any,
+        *,
+        weights: str | None = None,
+        offset: str | None = None,
+        sigma: float | None = None,
+        missing: str = "raise",
+        batch_rows: int = 500_000,
+        progressbar: bool = True,
+    ) -> MixedModel:
+        """Build a model from data that are read batch by batch, three times, and never kept.
+
+        Parameters
+        ----------
+        formula : str
+            As in the class. Transforms that need all rows at once (poly, bs, ...) are refused by name.
+        batches : iterable, callable, path or dataset
+            A list, or any object that gives a fresh iterator each time, of frames, Arrow tables or record batches; a
+            function that returns such an iterator; the path of a Parquet file or of a folder of them, or a list of
+            paths; a pyarrow dataset.
+        weights, offset : str, optional
+            A column or an expression.
+        sigma, missing
+            As in the class.
+        batch_rows : int
+            Rows of a Parquet file that are read at a time, at most.
+        progressbar : bool
+            Shown in a terminal only.
+
+        Returns
+        -------
+        MixedModel
+            With every answer that does not need the rows; the same numbers as with all data in one table.
+
+        Raises
+        ------
+        FormulaError, DataError
+            As the class; naming the batch, and if batches differ between themselves or between passes.
+        TooLargeError
+            If what has to be kept does not fit into memory.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> rail = bb.load_dataset("rail")
+        >>> model = bb.MixedModel.from_batches("travel ~ 1 + (1 | Rail)", [rail[:10], rail[10:]])
+        >>> round(model.fit("ML").sigma ** 2, 3)
+        16.167
+        """
+        from blupbayes.stream.models import of_batches
+
+        options: dict[str, Any] = {"weights": weights, "offset": offset, "missing": missing, "sigma": sigma}
+        return cls._kept(*of_batches(formula, batches, batch_rows=batch_rows, progressbar=progressbar, **options))
+
+    @classmethod
+    def from_dask(
+        cls,
+        formula: str,
+        ddf: Any,
+        *,
+        weights: str | None = None,
+        offset: str | None = None,
+        sigma: float | None = None,
+        missing: str = "raise",
+    ) -> MixedModel:
+        """Build a model from a Dask frame, on whatever scheduler or cluster is active.
+
+        Parameters
+        ----------
+        formula : str
+            As in the class.
+        ddf : dask.dataframe.DataFrame
+            Its partitions are read three times and never kept; a task that fails with its worker runs again elsewhere.
+        weights, offset, sigma, missing
+            As in from_batches.
+
+        Returns
+        -------
+        MixedModel
+            The same numbers as with all data in one table, whichever worker did what.
+        """
+        from blupbayes.stream.models import of_dask
+
+        options: dict[str, Any] = {"weights": weights, "offset": offset, "missing": missing, "sigma": sigma}
+        return cls._kept(*of_dask(formula, ddf, **options))
+
+    @classmethod
+    def from_statistics(cls, *sites: Any) -> MixedModel:
+        """Build a model from saved statistics; of several sites, the model of all their rows together.
+
+        Parameters
+        ----------
+        *sites : str, Path or MixedModel
+            Files that ``save`` wrote, or models from batches. Sites may share levels of groups or not.
+
+        Returns
+        -------
+        MixedModel
+            As if all rows were in one table: no site shows a row.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or damaged, or the sites ask different models.
+
+        Examples
+        --------
+        >>> import blupbayes as bb
+        >>> sleep, formula = bb.load_dataset("sleepstudy"), "Reaction ~ Days + (Days | Subject)"
+        >>> one = bb.MixedModel.from_batches(formula, [sleep[:90]])
+        >>> other = bb.MixedModel.from_batches(formula, [sleep[90:]])
+        >>> both = bb.MixedModel.from_statistics(one, other)
+        >>> round(both.fit().criterion, 4) == round(bb.MixedModel(formula, sleep).fit().criterion, 4)
+        True
+        """
+        from blupbayes.stream.models import of_statistics
+
+        given = [(site.design, site._sums()) if isinstance(site, MixedModel) else site for site in sites]
+        return cls._kept(*of_statistics(given))
+
+    def save(self, path: Any) -> None:
+        """Write the statistics of a model from batches to a file, without a row; ``from_statistics`` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Replaced if it is there. It holds numbers and the names of levels, in numpy's format, and no code.
+
+        Raises
+        ------
+        DataError
+            If the model keeps its rows, or the file cannot be written.
+        """
+        from blupbayes.stream.saved import save
+
+        save(path, self.design, self._sums())  # type: ignore[arg-type]
+
+    def _sums(self) -> Reduced:
+        """The sums of a model from batches."""
+        if self.reduced is None:
+            raise DataError(
+                "this model keeps its rows, and statistics are kept by models from batches only; build it with "
+                "MixedModel.from_batches(formula, [data])"
+            )
+        return self.reduced
+
+    @classmethod
+    def _kept(cls, design: Any, reduced: Reduced) -> MixedModel:
+        """A model of sums."""
+        model = cls._from(reduced.design(design))
+        object.__setattr__(model, "reduced", reduced)
+        return model
+
+    @classmethod
     def _from(cls, given: Source | Design) -> MixedModel:
         model = cls.__new__(cls)
         model._set(given)
         return model
 
     def _set(self, given: Source | Design) -> None:
+        object.__setattr__(self, "reduced", None)
         design = given.build() if isinstance(given, Source) else given
         if any(g.name == RESIDUAL for g in design.groups):
             raise DataError(
@@ -192,7 +353,7 @@ class MixedModel:
     @cached_property
     def statistics(self) -> Statistics:
         """What the data say, free of n; the rows are visited once, when this is first needed."""
-        return reduce(self.design)
+        return reduced(self.design)
 
     def fit(self, method: str = "REML") -> Fit:
         """Estimate the variances by REML or ML [E-REML], [E-ML].
@@ -466,6 +627,7 @@ class MixedModel:
         """
         from blupbayes.bayes.calibration import calibrate, exact_ranks
 
+        check_rows(self.design)
         resolved = read_prior(prior).resolve(self.design)
         if sample_options:
             ranks: Any = partial(sampled_ranks, prior, sample_options)
@@ -604,7 +766,7 @@ class MixedModel:
         >>> both.xs("estimate", axis=1, level=1).iloc[0].round(2).to_dict()
         {'no pooling': 31.67, 'REML': 31.97}
         """
-        return pool(self.design, kind)
+        return pool(self.design, self.statistics, kind)
 
     def mode(self, prior: Prior | None = None) -> Mode:
         """Penalised REML, as blme: the mode of the variances, and Henderson's solution there [E-MODE].
@@ -690,6 +852,8 @@ class MixedModel:
         Comparison
         """
         more = read_columns(columns)
+        if "no pooling" in more:
+            check_rows(self.design)
         fits = [self.fit(method) for method in methods]
         answers: list[Any] = [*fits, self.solve(fits[-1], kappa)]
         remarks = []
@@ -748,6 +912,7 @@ class MixedModel:
             Labels of the index of the data as they were given (positions, for the usual index and for
             arrays); in a mask, True is dropped.
         """
+        check_rows(self.design)
         return self._from(
             arrays_without(self.design, rows) if self.source is None else self.source.without(rows)
         )
@@ -760,6 +925,7 @@ class MixedModel:
         formula : str
             ``.`` stands for what was on that side: ``". ~ . + x"``, ``". ~ . - (x | g) + (1 | g)"``.
         """
+        check_rows(self.design)
         if self.source is None:
             raise DataError(
                 "update: this model was built from arrays and has no formula. Use MixedModel.from_arrays."

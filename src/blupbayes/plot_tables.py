@@ -69,7 +69,7 @@ class Tables:
     def raw(self) -> pd.DataFrame:
         """Each level alone."""
         beta = dict(zip(self.statistics.fixed_names, self.solved.beta, strict=True))
-        return raw_levels(self.design, beta, self.reml.sigma)
+        return raw_levels(self.design, self.statistics, beta, self.reml.sigma)
 
     def exact(self, asked: str) -> Any:
         """The posterior by integration.

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from blupbayes.compare import effects, rows
 from blupbayes.errors import DataError
 from blupbayes.frequentist.pools import Free, Pooled, complete, unpooled
+from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design, Group
+from blupbayes.model.measures import check_rows
 from blupbayes.show.sheet import compose
 from blupbayes.show.summary import title
 from blupbayes.show.tables import to_html, to_text
@@ -65,6 +67,8 @@ class Answer:
 class CompletePooling(Answer):
     """Least squares without random effects: every level has the same coefficients."""
 
+    statistics: Statistics
+
     @property
     def estimator(self) -> str:
         """Label in tables."""
@@ -73,7 +77,7 @@ class CompletePooling(Answer):
     @cached_property
     def found(self) -> Pooled:
         """Coefficients and residual sd."""
-        return complete(self.design)
+        return complete(self.statistics)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -169,17 +173,20 @@ class NoPooling(Answer):
         return estimates(component, self.estimator, values, se, f.df, ci_prob, note, **keys)
 
 
-def pool(design: Design, kind: str) -> CompletePooling | NoPooling:
+def pool(design: Design, statistics: Statistics, kind: str) -> CompletePooling | NoPooling:
     """One end of pooling.
 
     Raises
     ------
     DataError
         If kind is neither "complete" nor "none".
+    RowsNotKeptError
+        For "none", if the model keeps no rows.
     """
     if kind == "complete":
-        return CompletePooling(design)
+        return CompletePooling(design, statistics)
     if kind == "none":
+        check_rows(design)
         return NoPooling(design)
     raise DataError(
         f"pool({kind!r}): it is 'complete' or 'none'; in between there is pooling_path(variances, taus)."

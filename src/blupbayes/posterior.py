@@ -21,8 +21,9 @@ from blupbayes.bayes.tree import drawn_arrays, log_likelihood
 from blupbayes.compare import rows
 from blupbayes.errors import BlupbayesError
 from blupbayes.hooks import PosteriorHooks
-from blupbayes.mme.statistics import reduce
+from blupbayes.mme.reduced import reduced
 from blupbayes.model.design import Design
+from blupbayes.model.measures import check_rows
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.show.sheet import compose
 from blupbayes.show.summary import paragraph, title
@@ -105,7 +106,7 @@ class Posterior(PosteriorHooks):
             If the random effects have a Student t distribution.
         """
         draws, medians = drawn_arrays(self.data), bool(moment_messages(self.design, self.prior))
-        return of_draws(self.design, reduce(self.design), self.prior, draws, medians=medians)
+        return of_draws(self.design, reduced(self.design), self.prior, draws, medians=medians)
 
     @cached_property
     def messages(self) -> tuple[str, ...]:
@@ -138,6 +139,7 @@ class Posterior(PosteriorHooks):
         xarray.DataTree
             Groups posterior and log_likelihood. ``data["log_likelihood"]`` is the conditional one.
         """
+        check_rows(self.design)
         return log_likelihood(self.data, self.design, self.prior, kind)
 
     def predict(
@@ -163,6 +165,8 @@ class Posterior(PosteriorHooks):
             a draw a new observation is normal, so the last three have no Monte Carlo error beyond that of the draws
             (Student t effects of new levels: one scale per draw; their sd_prediction is infinite).
         """
+        if data is None:
+            check_rows(self.design)
         options = {"random": random, "new_levels": new_levels, "weights": weights}
         return predict_draws(self.data, self.design, self.prior, data, ci_prob, **options)
 

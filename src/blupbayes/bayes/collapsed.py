@@ -29,7 +29,8 @@ from blupbayes.bayes.propriety import check_beta, check_sampled
 from blupbayes.bayes.variables import correlation, deviations, residual_sd
 from blupbayes.errors import BlupbayesError
 from blupbayes.mme.orthonormal import basis
-from blupbayes.mme.statistics import Statistics, reduce
+from blupbayes.mme.reduced import reduced
+from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import GroupPrior
@@ -82,7 +83,7 @@ def build(design: Design, prior: Prior | None = None) -> pm.Model:
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)
     check_sampled(resolved)
-    statistics = reduce(design)
+    statistics = reduced(design)
     beta = beta_prior(statistics, resolved)
     level_wise = suits(statistics)
     with pm.Model(coords=coordinates(design)) as model:
@@ -162,7 +163,7 @@ def in_levels(statistics: Statistics) -> tuple[Array, Array, Array]:
     assert s.core is not None
     J, q = s.layout.shapes[0]
     each = np.arange(J)
-    from_U, root = basis(s.layout.A.reshape(J, q, J, q)[each, :, each])
+    from_U, root = basis(s.layout.dense().reshape(J, q, J, q)[each, :, each])
     return root, from_U.transpose(0, 2, 1) @ s.ZQe.reshape(J, q, -1), s.core.within
 
 

@@ -212,17 +212,22 @@ def solve(
     high: Array,
     tolerance: Array,
 ) -> Array:
-    """x (n,) in (low, high) where the distribution functions are prob: Newton's steps, or the middle if they leave."""
-    x = np.clip(start, low, high)
+    """x (n,) in (low, high) where the distribution functions are prob: Newton's steps, or the middle if they leave.
+
+    One step more than the tolerance asks for: it squares what is missing, so that rounding of what came before does
+    not show in the digits that are printed.
+    """
+    x, done = np.clip(start, low, high), False
     for _ in range(STEPS):
         value, density = distribution(x)
         below = value < prob
         low, high = np.where(below, x, low), np.where(below, high, x)
         with np.errstate(divide="ignore", invalid="ignore"):
             there = x + (prob - value) / density
-        inside = (there > low) & (there < high) & (density > 0)
-        there = np.where(inside, there, 0.5 * (low + high))
+        inside = (there >= low) & (there <= high) & (density > 0)
+        there = np.where(inside, there, x if done else 0.5 * (low + high))
         moved, x = np.abs(there - x), there
-        if np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)):
+        if done:
             break
+        done = bool(np.all((moved <= tolerance) | (high - low <= tolerance) | np.isnan(x)))
     return x

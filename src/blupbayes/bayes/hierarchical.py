@@ -20,6 +20,7 @@ from blupbayes.bayes.variables import correlation, deviations, residual_sd
 from blupbayes.bayes.whitening import Rescaling, Whitening, whitening
 from blupbayes.errors import BlupbayesError, NewLevelError
 from blupbayes.model.design import Design, Group
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
 from blupbayes.model.structure import NewRows
@@ -27,9 +28,10 @@ from blupbayes.model.structure import NewRows
 if TYPE_CHECKING:
     import pymc as pm
 
-__all__ = ["build", "rows"]
+__all__ = ["COLLAPSED", "build", "rows"]
 
 FAMILIES = ("normal", "student_t")
+COLLAPSED = "Or use parameterization='collapsed', which needs the statistics only."
 
 
 def build(
@@ -82,6 +84,7 @@ def build(
 
     if random not in FAMILIES:
         raise BlupbayesError(f"random={random!r} is not available: choose one of {', '.join(FAMILIES)}.")
+    check_rows(design, COLLAPSED)
     ways = settle(design, parameterization).of
     resolved = read_prior(prior).resolve(design)
     check_beta(design, resolved)

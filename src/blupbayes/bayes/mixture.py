@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-2  # of rel_error: so much probability is left out of quantiles
 LARGEST = 1.0 - 1e-15  # correlations are held below 1
+EQUAL = 1e-9  # share by which weights that differ are not the same number
 CLOSE = 1e-4  # of rel_error: how far the root of a distribution function may be missed, in sds
 FEW, MORE = 5, 9  # Gauss nodes of log sigma for linear quantities
 CHUNK = 4_000_000  # numbers held at once while quantiles are searched
@@ -143,12 +144,13 @@ class Mixture:
         return np.concatenate(found, axis=1) if found else np.empty((len(probs), 0))
 
     def worthwhile(self, w: Array) -> NDArray[np.bool_]:
-        """Which of some weights (k,) matter: the others add up to less than a small share of rel_error."""
-        order = np.argsort(w)
-        small = np.cumsum(w[order]) <= NEGLIGIBLE * self.rel_error
-        kept = np.ones(len(w), dtype=bool)
-        kept[order[small]] = False
-        return kept
+        """Which of some weights (k,) matter: the others add up to less than a small share of rel_error.
+
+        Weights that differ by rounding are kept together, so that rounding does not choose among them.
+        """
+        rising = np.sort(w)
+        first = int(np.sum(np.cumsum(rising) <= NEGLIGIBLE * self.rel_error))
+        return np.asarray(w >= rising[min(first, len(w) - 1)] * (1.0 - EQUAL))
 
     @cached_property
     def few(self) -> Points:

@@ -21,8 +21,10 @@ def level_dim(name: str) -> str:
 
 
 def coordinates(design: Design) -> dict[str, Any]:
-    """Labels of every dimension: fixef, obs, and for each grouping factor g: g, g_term and g_term_bis."""
-    coords: dict[str, Any] = {"fixef": list(design.fixed_names), "obs": np.arange(design.n_obs)}
+    """Labels of every dimension: fixef, obs where rows are kept, and g, g_term and g_term_bis of each factor g."""
+    coords: dict[str, Any] = {"fixef": list(design.fixed_names)}
+    if design.measures.has_rows:
+        coords["obs"] = np.arange(design.n_obs)
     for g in design.groups:
         coords[level_dim(g.name)] = list(g.levels)
         coords[f"{g.name}_term"] = coords[f"{g.name}_term_bis"] = list(g.names)

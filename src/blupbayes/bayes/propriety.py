@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blupbayes.errors import IdentifiabilityError, PriorError
 from blupbayes.mme.least_squares import independent_columns
 from blupbayes.model.design import Design, Group
-from blupbayes.model.existence import combination, exponent, flat_columns, missing_moments
+from blupbayes.model.existence import missing_moments
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
 
 __all__ = ["check_beta", "check_sampled", "moment_messages"]
 
-Array = NDArray[np.float64]
+Exponent = Callable[[int, int], int]  # of a general combination of the coefficients start..stop-1 of a group
 
 
 def check_beta(design: Design, prior: ResolvedPrior) -> None:
@@ -33,9 +32,9 @@ def check_beta(design: Design, prior: ResolvedPrior) -> None:
             "kappa = inf pins beta at its prior mean, which leaves nothing to draw. Use a large finite kappa, or "
             "move X times that mean into the offset and leave the columns out of the formula."
         )
-    kept = independent_columns(design.X)
+    kept = independent_columns(design.measures.tails.root)
     aliased = [name for k, name in enumerate(design.fixed_names) if k not in kept]
-    if aliased and (prior.kappa == 0 or flat_columns(design, prior.flat).shape[1] < prior.flat.shape[1]):
+    if aliased and (prior.kappa == 0 or design.measures.tails.beside(prior.flat).rank < prior.flat.shape[1]):
         raise IdentifiabilityError(
             f"{', '.join(aliased)}: a combination of earlier columns of X, so where the prior of beta is flat (kappa = "
             "0, or a singular precision) the posterior of beta is improper. Leave it out of the formula, or give "
@@ -65,28 +64,31 @@ def check_sampled(prior: ResolvedPrior) -> None:
 
 def moment_messages(design: Design, prior: ResolvedPrior) -> tuple[str, ...]:
     """A sentence for every sd of a random effect whose posterior has no mean or no variance [E-TAIL]."""
-    basis = flat_columns(design, prior.flat)
-    return tuple(
-        line
-        for group, of_group in zip(design.groups, prior.groups, strict=True)
-        for line in (of_joint if of_group.joint else of_sds)(group, of_group, basis)
-    )
+    tail, measures = design.measures.tails.beside(prior.flat), design.measures
+    lines = []
+    for i, (group, of_group) in enumerate(zip(design.groups, prior.groups, strict=True)):
+
+        def exponent(start: int, stop: int, i: int = i) -> int:
+            return tail.exponent(i, measures.combination(i, start, stop))
+
+        lines += list((of_joint if of_group.joint else of_sds)(group, of_group, exponent))
+    return tuple(lines)
 
 
-def of_sds(group: Group, prior: GroupPrior, basis: Array) -> Iterator[str]:
+def of_sds(group: Group, prior: GroupPrior, exponent: Exponent) -> Iterator[str]:
     """The sentences of a group whose sds have priors of their own."""
     correlated = {k for a, b in prior.blocks for k in range(a, b)}
     for k, sd in enumerate(prior.sds):
-        E = exponent(group, group.columns[:, k], basis)
+        E = exponent(k, k + 1)
         name = f"sd_{group.name}[{group.names[k]}]"
         yield from sentence(name, sd.text(6), group, E, sd.tail, k in correlated)
 
 
-def of_joint(group: Group, prior: GroupPrior, basis: Array) -> Iterator[str]:
+def of_joint(group: Group, prior: GroupPrior, exponent: Exponent) -> Iterator[str]:
     """The sentences of a group with a joint prior."""
     assert prior.joint is not None
     for a, b in prior.terms:
-        E = exponent(group, combination(group, a, b), basis)
+        E = exponent(a, b)
         name = f"sd_{group.name}[{','.join(group.names[a:b])}]"
         yield from sentence(name, prior.joint.words(b - a), group, E, prior.joint.tail(b - a), b - a > 1)
 

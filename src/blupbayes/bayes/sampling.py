@@ -13,7 +13,7 @@ import numpy as np
 from blupbayes.bayes.centering import Ways, settle
 from blupbayes.bayes.collapsed import build as build_collapsed
 from blupbayes.bayes.diagnostics import diagnostics
-from blupbayes.bayes.hierarchical import build
+from blupbayes.bayes.hierarchical import COLLAPSED, build
 from blupbayes.bayes.interrupted import completed
 from blupbayes.bayes.names import reported
 from blupbayes.bayes.provenance import provenance, settled_seed
@@ -21,8 +21,9 @@ from blupbayes.bayes.recover import recover
 from blupbayes.bayes.starts import starting_point
 from blupbayes.bayes.tree import add_groups, dataset, drawn_arrays, positions
 from blupbayes.errors import BlupbayesError, PriorError
-from blupbayes.mme.statistics import reduce
+from blupbayes.mme.reduced import reduced
 from blupbayes.model.design import Design
+from blupbayes.model.measures import check_rows
 from blupbayes.model.prior import Prior, read_prior
 from blupbayes.model.resolved import ResolvedPrior
 
@@ -109,6 +110,8 @@ def sample(
     """
     if draws < 1 or chains < 1:
         raise BlupbayesError(f"draws={draws}, chains={chains}: at least one of each is needed.")
+    if parameterization != "collapsed":
+        check_rows(design, COLLAPSED)
     settled = Ways({}, INTEGRATED) if parameterization == "collapsed" else settle(design, parameterization)
     resolved, seed = read_prior(prior).resolve(design), settled_seed(random_seed)
     model = to_pymc(design, prior, settled.of or parameterization, random)
@@ -116,7 +119,7 @@ def sample(
     data = completed(run(model, design, resolved, progressbar, size | pm_sample_kwargs), draws)
     arrays, rng = drawn_arrays(data), np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     if parameterization == "collapsed":
-        arrays |= recover(reduce(design), resolved, arrays, rng)
+        arrays |= recover(reduced(design), resolved, arrays, rng)
     kept = {name: arrays[name] for name in reported(design, arrays)}
     data["posterior"] = dataset(design, kept, positions(data), data["posterior"].attrs)
     data.attrs.update(provenance(design, read_prior(prior), resolved, str(settled), settled.reason, seed))
@@ -135,11 +138,11 @@ def run(
     from pytensor.configdefaults import config
 
     show = progressbar if sys.stdout.isatty() else False
-    start = starting_point(design, prior).items()
+    start = starting_point(design, prior, model.named_vars)
     own = {
         "progressbar": show,
         "quiet": not show,
-        "initvals": {name: value for name, value in start if name in model.named_vars},
+        "initvals": {name: value for name, value in start.items()},
         "model": freeze_dims_and_data(model),
         "var_names": reported(design, model.named_vars),
     }
@@ -180,6 +183,7 @@ def prior_predictive(
     """
     import pymc as pm
 
+    check_rows(design)
     resolved = read_prior(prior).resolve(design)
     sds = [d for d in (resolved.residual, *(d for g in resolved.groups for d in g.sds)) if d is not None]
     if (resolved.kappa == 0 and design.fixed_names) or any(d.name == "HalfFlat" for d in sds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +20,20 @@ Array = NDArray[np.float64]
 SCALE: dict[str, Callable[[Array], Array]] = {"sd": np.abs, "variance": np.square, "log sd": np.log}
 
 
-def starting_point(design: Design, prior: ResolvedPrior) -> dict[str, Array]:
+def starting_point(design: Design, prior: ResolvedPrior, wanted: Collection[str]) -> dict[str, Array]:
     """Values for ``pm.sample(initvals=...)``; the sampler scatters its chains around them.
 
-    A variable whose prior excludes the default scale is left out: the sampler starts it where the prior says.
+    ``wanted``: the variables of the model; beta alone needs the rows of the design. A variable whose prior excludes the
+    default scale is left out: the sampler starts it where the prior says.
     """
     start: dict[str, Array] = {}
-    if design.fixed_names:
+    if "beta" in wanted:
         start["beta"] = whitening(design, prior).center
     if prior.residual is not None:
         start |= sds("sigma", [prior.residual], [prior.residual_scale], vector=False)
     for g in prior.groups:
         start |= sds(f"sd_{g.name}", g.sds, g.scales, vector=True)
-    return start
+    return {name: value for name, value in start.items() if name in wanted}
 
 
 def sds(

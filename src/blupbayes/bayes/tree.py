@@ -71,14 +71,17 @@ def add_groups(data: xr.DataTree, design: Design, prior: ResolvedPrior, rng: np.
     """Add observed_data, constant_data, log_prior, log_likelihood and posterior_predictive.
 
     The last two hold a value for each draw and row; they are left out where that is more than `MOST_VALUES`.
+    A model that keeps no rows has log_prior alone.
     """
     import xarray as xr
 
     draws, coords = drawn_arrays(data), positions(data)
+    data["log_prior"] = dataset(design, pointwise.log_prior(prior, draws), coords)
+    if not design.measures.has_rows:
+        return
     obs = {"obs": np.arange(design.n_obs)}
     data["observed_data"] = xr.Dataset({"y": ("obs", design.y)}, coords=obs)
     data["constant_data"] = constants(design)
-    data["log_prior"] = dataset(design, pointwise.log_prior(prior, draws), coords)
     if coords["chain"].size * coords["draw"].size * design.n_obs > MOST_VALUES:
         return
     rows = {"log_likelihood": pointwise.by_row(design, draws)}

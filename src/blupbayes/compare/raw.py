@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from blupbayes.mme.orthonormal import basis
+from blupbayes.mme.statistics import Statistics
+from blupbayes.mme.tails import level_blocks
 from blupbayes.model.design import Design
 
 __all__ = ["least_squares", "pieces", "raw_levels"]
@@ -16,13 +19,17 @@ __all__ = ["least_squares", "pieces", "raw_levels"]
 Array = NDArray[np.float64]
 
 
-def raw_levels(design: Design, beta: Mapping[str, float], sigma: float) -> pd.DataFrame:
+def raw_levels(
+    design: Design, statistics: Statistics, beta: Mapping[str, float], sigma: float
+) -> pd.DataFrame:
     """For each level of each group the coefficients that its own rows give, without any other level.
 
     Parameters
     ----------
     design : Design
-        Weights and offset are honoured.
+        Its names, and how many rows each level has.
+    statistics : Statistics
+        Of the same model; weights and offset are in them.
     beta : mapping
         Estimates of the fixed effects. Those that are no coefficient of the group are taken off y first, so that the
         least squares estimate beta_k + b_jk; b of other groups stay in.
@@ -36,32 +43,43 @@ def raw_levels(design: Design, beta: Mapping[str, float], sigma: float) -> pd.Da
         determine its coefficients.
     """
     frames = []
-    for g in design.groups:
-        found = [
-            least_squares(g.columns[rows], y, weights, sigma)
-            for rows, y, weights in pieces(design, g, left(design, g, beta))
-        ]
+    for k, (g, of) in enumerate(zip(design.groups, design.measures.groups, strict=True)):
+        estimate, unit = by_level(statistics, k, left(statistics, g, beta))
         frames.append(
             pd.DataFrame(
                 {
                     "group": g.name,
                     "level": np.repeat(np.array(g.levels, dtype=object), len(g.names)).astype(str),
                     "term": list(g.names) * len(g.levels),
-                    "n": np.repeat(np.bincount(g.codes, minlength=len(g.levels)), len(g.names)),
-                    "estimate": np.concatenate([estimate for estimate, _ in found]),
-                    "se": np.concatenate([se for _, se in found]),
+                    "n": np.repeat(of.counts, len(g.names)),
+                    "estimate": estimate.ravel(),
+                    "se": sigma * unit.ravel(),
                 }
             )
         )
     return pd.concat(frames, ignore_index=True)
 
 
-def left(design: Design, group: Any, beta: Mapping[str, float]) -> Array:
-    """y (n,) less offset and the fixed effects that are no coefficient of the group; aliased ones count as 0."""
-    others = [k for k, name in enumerate(design.fixed_names) if name not in group.names]
-    known = np.nan_to_num([float(beta[design.fixed_names[k]]) for k in others])
-    y = design.y if design.offset is None else design.y - design.offset
-    return np.asarray(y - design.X[:, others] @ known)
+def left(statistics: Statistics, group: Any, beta: Mapping[str, float]) -> Array:
+    """y less offset and the fixed effects that are no coefficient of the group, as coordinates (r + 1,) of [Q e].
+
+    Aliased effects count as 0.
+    """
+    s = statistics
+    others = [k for k, name in enumerate(s.fixed_names) if name not in group.names]
+    known = np.nan_to_num([float(beta[s.fixed_names[k]]) for k in others])
+    return np.append(s.R @ s.beta_ols - s.R[:, others] @ known, 1.0)
+
+
+def by_level(statistics: Statistics, group: int, y: Array) -> tuple[Array, Array]:
+    """Coefficients (J, q) and their standard errors at sigma = 1; y (r + 1,) in [Q e]. NaN without full rank."""
+    from_U, _ = basis(level_blocks(statistics, group))
+    Zy = statistics.layout.split(statistics.ZQe)[group] @ y
+    estimate = np.einsum("jak,jbk,jb->ja", from_U, from_U, Zy)
+    short = ~from_U.any(axis=1).all(axis=1)
+    unit = np.linalg.norm(from_U, axis=2)
+    estimate[short], unit[short] = np.nan, np.nan
+    return estimate, unit
 
 
 def pieces(design: Design, group: Any, y: Array) -> list[tuple[NDArray[np.intp], Array, Array]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blupbayes.compare.ledger import keys
 from blupbayes.explorer import stops
 from blupbayes.explorer.reading import Reading
-from blupbayes.model.scales import default_scales, response_sd
+from blupbayes.model.scales import default_scales
 from blupbayes.plot_tables import Tables
 from blupbayes.prior_analysis.path import FAMILIES, walk
 
@@ -61,7 +61,7 @@ def prior_reading(tables: Tables, which: Sequence[int], ci_prob: float, rel_erro
     ci_prob, rel_error : float
     """
     design, s = tables.design, tables.statistics
-    s_y = response_sd(design)
+    s_y = design.measures.response_sd
     values = stops.scales(s_y)
     walked = dict(walk(design, s, FAMILIES["HalfNormal"], values, s_y, rel_error))
     posts = [walked[value] for value in values]
@@ -70,7 +70,7 @@ def prior_reading(tables: Tables, which: Sequence[int], ci_prob: float, rel_erro
     reading = Reading(values, rest, keys(s.groups, s.fixed_names), moments[:, 0], moments[:, 1])
     return PriorReading(
         reading,
-        [s_y / scale for g in design.groups for scale in default_scales(g, design)],
+        [s_y / scale for i in range(len(design.groups)) for scale in default_scales(design, i)],
         [sd_summary(post, ci_prob) for post in posts],
         [mean_curves(post, which) for post in posts],
         max(post.integral.error for post in posts),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.least_squares import estimable, least_squares
+from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design, Group
 
 __all__ = ["Free", "Pooled", "complete", "unpooled"]
@@ -59,13 +60,13 @@ class Level:
     rank: int
 
 
-def complete(design: Design) -> Pooled:
+def complete(statistics: Statistics) -> Pooled:
     """Weighted least squares of y - offset on X."""
-    kept, Q, beta, e = least_squares(design.X, response(design), root_weights(design))
-    sigma, df = residual(design, e, len(kept))
-    values, se = np.full(len(beta), np.nan), np.full(len(beta), np.nan)
-    R_inv = np.linalg.inv(Q.T @ weighted(design, design.X[:, kept]))
-    values[kept], se[kept] = beta[kept], sigma * np.linalg.norm(R_inv, axis=1)
+    s = statistics
+    sigma, df = residual(s.sigma, s.ee, s.n_obs - s.rank)
+    values, se = np.full((2, len(s.fixed_names)), np.nan)
+    R_inv = np.linalg.inv(s.R[:, s.kept])
+    values[s.kept], se[s.kept] = s.beta_ols[s.kept], sigma * np.linalg.norm(R_inv, axis=1)
     return Pooled(values, se, sigma, df)
 
 
@@ -86,7 +87,7 @@ def unpooled(design: Design, group: Group) -> Free:
     flat = np.linalg.norm(left, axis=0) <= RANK * np.linalg.norm(C, axis=0)
     left[:, :c][:, flat[:c]] = 0.0
     gamma, R, kept, e = remaining(left[:, :c], left[:, c])
-    sigma, df = residual(design, e, sum(x.rank for x in found) + len(kept))
+    sigma, df = residual(design.sigma, float(e @ e), len(e) - sum(x.rank for x in found) - len(kept))
     K = np.stack([x.map for x in found])
     own, to_common = K[:, :, c], K[:, :, :c]
     half = np.zeros((c, len(kept)))
@@ -145,22 +146,16 @@ def remaining(C: Array, y: Array) -> tuple[Array, Array, NDArray[np.intp], Array
     return gamma, Q.T @ C, kept, e
 
 
-def residual(design: Design, e: Array, rank: int) -> tuple[float, float]:
+def residual(known: float | None, ee: float, df: int) -> tuple[float, float]:
     """Residual sd and its degrees of freedom: inf if it is known, NaN and 0 if none are left."""
-    if design.sigma is not None:
-        return design.sigma, np.inf
-    df = len(e) - rank
-    return (float(np.sqrt(e @ e / df)), float(df)) if df > 0 else (np.nan, 0.0)
+    if known is not None:
+        return known, np.inf
+    return (float(np.sqrt(ee / df)), float(df)) if df > 0 else (np.nan, 0.0)
 
 
 def response(design: Design) -> Array:
     """y - offset (n,)."""
     return design.y if design.offset is None else design.y - design.offset
-
-
-def root_weights(design: Design) -> Array | None:
-    """Square roots of the weights (n,)."""
-    return None if design.weights is None else np.sqrt(design.weights)
 
 
 def weighted(design: Design, columns: Array) -> Array:

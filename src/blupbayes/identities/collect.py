@@ -38,6 +38,10 @@ from blupbayes.read_variances import read_variances
 __all__ = ["identities"]
 
 Array = NDArray[np.float64]
+NO_ROWS = (
+    "The model keeps no rows of the data, and dense formulas judge the other identities by them: left out. Check them "
+    "on a table of some whole groups."
+)
 REML = " REML "  # a label that no answer has
 
 
@@ -53,6 +57,8 @@ def identities(
     check_kappa(kappa)
     known = list(answers.values())
     s, reml = statistics_of(known), reml_of(known)
+    if not design.measures.has_rows:
+        return without_rows(design, reml)
     T, sigma = reml.T, reml.sigma
     if variances is not None:
         given = read_variances(variances, s.groups, design.sigma)
@@ -93,6 +99,14 @@ def check_kappa(kappa: Any) -> None:
             f"kappa={kappa!r}: the rate and the evidence are compared at one positive, finite prior precision of beta. "
             "Leave it out for one that is as strong as the data."
         )
+
+
+def without_rows(design: Design, reml: Estimate) -> pd.DataFrame:
+    """REML as a mode, which alone is judged by the package's own slopes; a remark says what is left out."""
+    known = design.sigma is not None
+    table = tabulate(mode_identities(own_slopes(reml), reml.T, design.groups, design.n_obs, known))
+    table.attrs = {"subsample": "", "remarks": [NO_ROWS]}
+    return table
 
 
 def mode_rows(design: Design, case: Case, reml: Estimate, dense: Dense) -> list[Identity]:

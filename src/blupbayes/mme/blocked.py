@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
 from blupbayes.mme.coupling import tail_times, tail_transposed_times
-from blupbayes.mme.elimination import Eliminated, level_inverse
+from blupbayes.mme.elimination import Eliminated, downdated, level_inverse
 from blupbayes.mme.first_block import FirstBlock
 from blupbayes.mme.layout import Layout
 from blupbayes.mme.linalg import (
@@ -19,12 +19,12 @@ from blupbayes.mme.linalg import (
     cholesky,
     factored,
     inverse_of,
-    scaled,
+    scale,
     transpose,
     triangular_solve,
 )
 from blupbayes.mme.orthonormal import triangular_root
-from blupbayes.mme.selected import Selected, selected_blocks
+from blupbayes.mme.selected import Selected, Tail, selected_blocks
 from blupbayes.mme.statistics import Statistics
 
 __all__ = ["BlockedFactor", "eliminate_chain"]
@@ -37,16 +37,15 @@ LEAST_INFORMATION = 1e-11  # of that without random effects: below it, what is l
 class BlockedFactor:
     """The eliminated system at one T; a Factor (factor.py).
 
-    ``T``: (q_k, q_k) per group. ``log_det``: log|Lam'Z'ZLam + I|. ``N`` (t, t): Z'V^-1 Z of the tail given
-    the chain; ``L`` (t, t): Cholesky factor of Lam'N Lam + I. ``half`` (J, q, q): half'half = G of the first block
-    (first_block.py).
+    ``T``: (q_k, q_k) per group. ``log_det``: log|Lam'Z'ZLam + I|. ``L`` (t, t): Cholesky factor of Lam'N Lam + I,
+    N being Z'V^-1 Z of the tail given the chain; it is the only array of its size that a factor holds.
+    ``half`` (J, q, q): half'half = G of the first block (first_block.py).
     """
 
     statistics: Statistics
     first: FirstBlock
     T: tuple[Array, ...]
     chain: tuple[Eliminated, ...]
-    N: Array
     L: Array
     half: Array
     log_det: float
@@ -74,9 +73,11 @@ class BlockedFactor:
         half = triangular_solve(self.L, Lam_times(self.layout.tail, self.transposed, c[start:]))
         total += half.T @ half
         b[start:] = Lam_times(self.layout.tail, self.T, triangular_solve(self.L, half, transposed=True))
-        v[start:] = c[start:] - self.N @ b[start:]
+        v[start:] = c[start:] - self.first.rest.N @ b[start:]
         for e in reversed(self.chain):
-            rest = e.block.view(c) - tail_times(e.tail, b[start:])
+            mine = tail_times(e.tail, b[start:])
+            v[start:] += tail_transposed_times(e.tail, e.taken @ mine)
+            rest = e.block.view(c) - mine
             for link in e.links:
                 rest -= link.values @ self.chain[link.position].block.view(b)[link.ancestor]
             e.block.view(b)[...] = e.answer @ rest
@@ -88,15 +89,12 @@ class BlockedFactor:
         """T' of every group."""
         return tuple(T.T for T in self.T)
 
-    @cached_property
-    def C(self) -> Array:
-        """(Lam'N Lam + I)^-1 of the tail (t, t)."""
-        return inverse_of(self.L)
-
-    @cached_property
-    def W(self) -> Array:
-        """The tail's part of W (t, t)."""
-        return scaled(self.layout.tail, self.C, self.T, transposed=False)
+    def tail_information(self) -> Array:
+        """N (t, t)."""
+        N = self.first.rest.N.copy()
+        for e in self.chain:
+            downdated(N, e.tail, e.taken)
+        return N
 
     @property
     def layout(self) -> Layout:
@@ -115,7 +113,7 @@ class BlockedFactor:
         b, v, taken = self.solve(self.statistics.ZQe, first.ZQe)
         half = (self.half @ first.inside).reshape(-1, r + 1)
         root = triangular_root(np.vstack([first.within, half]))
-        if len(self.chain) > 1 or len(self.N) > 0:
+        if len(self.chain) > 1 or len(self.L) > 0:
             inner = root.T @ root - taken
             if r and np.linalg.eigvalsh(inner[:r, :r])[0] < LEAST_INFORMATION:
                 raise DataError(TOO_LARGE)
@@ -139,7 +137,9 @@ class BlockedFactor:
     @cached_property
     def selected(self) -> tuple[Selected, ...]:
         """Level blocks of W and N, one Selected per group, in the model's order."""
-        return selected_blocks(self.layout, self.T, self.chain, self.N, self.C, self.W)
+        diagonal, C = self.layout.A.diagonal(), inverse_of(self.L)
+        tail = Tail(self.layout.tail, self.T, diagonal, C, self.tail_information)
+        return selected_blocks(self.T, self.chain, tail)
 
     def covered(self, x: Array) -> Array:
         """W x (q, m)."""
@@ -167,19 +167,17 @@ class BlockedFactor:
 def eliminate_chain(statistics: Statistics, first: FirstBlock, T: tuple[Array, ...]) -> BlockedFactor:
     """Eliminate the random effects at T (one (q_k, q_k) per group, relative to sigma)."""
     layout, rest = statistics.layout, first.rest.copy()
-    half = first.damped(T[layout.chain[0].group])
-    done: list[Eliminated] = []
-    log_det = 0.0
-    for k, block in enumerate(layout.chain):
+    d = first.eliminated(T[layout.chain[0].group])
+    done = [Eliminated(layout.chain[0], rest.D[0], d.W, d.K, d.taken, d.answer, rest.links[0], rest.tails[0])]
+    rest.subtract(0, d.taken)
+    log_det = d.log_det
+    for k, block in enumerate(layout.chain[1:], 1):
         W, K, part = level_inverse(rest.D[k], T[block.group])
         log_det += part
-        taken = answer = W
-        if k == 0:
-            taken, K = first.taken(half)
-            answer = T[block.group] @ T[block.group].T @ K
-        done.append(Eliminated(block, rest.D[k], W, K, taken, answer, rest.links[k], rest.tails[k]))
-        rest.subtract(k, taken)
-    M = scaled(layout.tail, rest.N, T, transposed=True)
+        done.append(Eliminated(block, rest.D[k], W, K, W, W, rest.links[k], rest.tails[k]))
+        rest.subtract(k, W)
+    M = rest.N
+    scale(layout.tail, M, T)
     M.flat[:: len(M) + 1] += 1.0
     L, part = factored(M)
-    return BlockedFactor(statistics, first, T, tuple(done), rest.N, L, half, log_det + part)
+    return BlockedFactor(statistics, first, T, tuple(done), L, d.half, log_det + part)

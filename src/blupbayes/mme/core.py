@@ -46,7 +46,7 @@ def dense_core(
     Z = sp.csr_array(
         (np.concatenate(columns, axis=1).ravel(), column.ravel(), np.arange(n + 1) * column.shape[1]), (n, q)
     )
-    from_U, root = basis(layout.A)
+    from_U, root = basis(layout.dense())
     kept = root.any(axis=1)
     from_U, root = from_U[:, kept], root[kept]
     if not nearly_dependent(from_U, np.sqrt(layout.A.diagonal())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +55,18 @@ class SparseCoupling:
         entry = np.argsort(self.indices, kind="stable")
         level = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
         return self.indptr, level[entry], entry, self.indices, self.values
+
+    def times(self, blocks: Sequence[tuple[slice, Array]]) -> Array:
+        """The entries (nnz, q) of this coupling times a block-diagonal matrix of the tail.
+
+        ``blocks``: for each grouping factor of the tail its columns, and the (q_k, q_k) block of each of its levels.
+        """
+        out = np.empty_like(self.values)
+        for columns, T in blocks:
+            mine = (self.indices >= columns.start) & (self.indices < columns.stop)
+            by_level = self.values[mine].reshape(-1, len(T), self.values.shape[1])
+            out[mine] = (T.T @ by_level).reshape(-1, self.values.shape[1])
+        return out
 
     @cached_property
     def rows(self) -> sp.csr_array:

@@ -12,7 +12,7 @@ from blupbayes.mme.coupling import Link, SparseCoupling, tail_transposed_times
 from blupbayes.mme.layout import Block, Layout
 from blupbayes.mme.linalg import TOO_LARGE, cholesky, mirrored, transpose
 
-__all__ = ["Eliminated", "Remainder", "level_inverse"]
+__all__ = ["Eliminated", "Remainder", "downdated", "level_inverse"]
 
 Array = NDArray[np.float64]
 
@@ -61,24 +61,25 @@ class Remainder:
 
     @classmethod
     def of(cls, layout: Layout) -> Remainder:
-        """Before the first elimination."""
+        """Before the first elimination; the first block itself never changes and is shared."""
         chain = layout.chain
-        return cls([b.D for b in chain], [b.links for b in chain], [b.tail for b in chain], layout.A).copy()
+        D = [b.D.copy() if k else b.D for k, b in enumerate(chain)]
+        return cls(D, [b.links for b in chain], [b.tail for b in chain], layout.dense())
 
     def copy(self) -> Remainder:
-        """A copy that can be worked on; the first block itself never changes and is shared."""
+        """A copy that can be worked on."""
         D = [d.copy() if k else d for k, d in enumerate(self.D)]
         return Remainder(D, list(self.links), list(self.tails), self.N.copy())
 
     def subtract(self, k: int, M: Array) -> None:
         """Subtract C'MC from all that comes after block k, C being its coupling to that; M (J, q, q)."""
-        tail, links = self.tails[k], self.links[k]
-        if isinstance(tail, SparseCoupling):
-            from blupbayes.mme.kernels import downdate
+        tail = self.tails[k]
+        if not isinstance(tail, SparseCoupling):
+            self._subtract_links(self.links[k], tail, M)
+        downdated(self.N, tail, M)
 
-            downdate(self.N, M, *tail.by_column)
-            mirrored(self.N)
-            return
+    def _subtract_links(self, links: tuple[Link, ...], tail: Array, M: Array) -> None:
+        """The part of later blocks of the chain."""
         for link in links:
             there = link.position
             MF = transpose(link.values) @ M
@@ -95,5 +96,14 @@ class Remainder:
                 coupling = coupling.copy()
                 link.add_to(coupling, -(MF @ tail))
                 self.tails[there] = coupling
-        if self.N.size:
-            self.N -= tail_transposed_times(tail, M @ tail)
+
+
+def downdated(N: Array, tail: Array | SparseCoupling, M: Array) -> None:
+    """N -= C'MC for the coupling C of one block to the tail, in place; M (J, q, q)."""
+    if isinstance(tail, SparseCoupling):
+        from blupbayes.mme.kernels import downdate
+
+        downdate(N, M, *tail.by_column)
+        mirrored(N)
+    elif N.size:
+        N -= tail_transposed_times(tail, M @ tail)

@@ -16,16 +16,19 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from blupbayes.errors import DataError
 from blupbayes.mme.elimination import Remainder
 from blupbayes.mme.layout import Layout
-from blupbayes.mme.linalg import cholesky, transpose
+from blupbayes.mme.linalg import TOO_LARGE, transpose
 from blupbayes.mme.orthonormal import Split, basis, nearly_dependent, refined, split
+from blupbayes.mme.stacks import eliminated, scattered, times, turned
 
-__all__ = ["FirstBlock", "first_block", "level_sums"]
+__all__ = ["Damped", "FirstBlock", "first_block", "level_sums", "rest_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+LEVELS = 16_384  # whose small matrices stay in a processor's cache while they are eliminated
 DUST = 1e-13  # of what stood there: what is left of a nested factor's own block is rounding
 
 
@@ -45,19 +48,48 @@ class FirstBlock:
     ZQe: Array
     rest: Remainder
 
-    def damped(self, T: Array) -> Array:
-        """``half`` (J, q, q) with half'half = G = (I + root T T'root')^-1."""
-        H = self.root @ T
-        if len(T) == 1:
-            return np.asarray(1.0 / np.sqrt(1.0 + H**2))
-        q = len(T)
-        eye = np.broadcast_to(np.eye(q), H.shape)
-        return np.asarray(np.linalg.solve(cholesky(eye + H @ transpose(H)), eye))
+    def eliminated(self, T: Array) -> Damped:
+        """The block eliminated at T (q, q), some levels at a time."""
+        half, W, K, taken, answer = out = [np.empty_like(self.root) for _ in range(5)]
+        log_det = 0.0
+        for start in range(0, len(self.root), LEVELS):
+            some = slice(start, start + LEVELS)
+            root, from_U = scattered(self.root[some]), scattered(self.from_U[some])
+            log_det += damp(root, from_U, T, [x[some] for x in out])
+        if not np.isfinite(log_det):
+            raise DataError(TOO_LARGE)
+        return Damped(half, W, K, taken, answer, log_det)
 
-    def taken(self, half: Array) -> tuple[Array, Array]:
-        """-from_U G from_U', which is W - D^-1, and K = root'G from_U' = I - DW on the range of D; (J, q, q)."""
-        inside = half @ transpose(self.from_U)
-        return -(transpose(inside) @ inside), transpose(half @ self.root) @ inside
+
+@dataclass(frozen=True, eq=False)
+class Damped:
+    """The first block at one T, by level (J, q, q); log|T'DT + I| of all.
+
+    ``half``: half'half = G = (I + root T T'root')^-1; ``W`` = T(T'DT + I)^-1 T'; ``K`` = root'G from_U' = I - DW on
+    the range of D; ``taken`` = -from_U G from_U' = W - D^-1; ``answer`` = T T'K.
+    """
+
+    half: Array
+    W: Array
+    K: Array
+    taken: Array
+    answer: Array
+    log_det: float
+
+
+def damp(root: Array, from_U: Array, T: Array, out: Sequence[Array]) -> float:
+    """Fill the five arrays of Damped for some levels; the log-determinant, NaN where double precision has none."""
+    half, W, K, taken, answer = out
+    eye, H = np.eye(len(T)), times(root, T)
+    x, _ = eliminated(times(turned(H), H) + eye, np.broadcast_to(T.T, H.shape))
+    W[...] = times(turned(x), x)
+    damped, log_det = eliminated(times(H, turned(H)) + eye, np.broadcast_to(eye, H.shape))
+    half[...] = damped
+    inside = times(damped, turned(from_U))
+    kept = times(turned(times(damped, root)), inside)
+    K[...], answer[...] = kept, times(T @ T.T, kept)
+    np.negative(times(turned(inside), inside), out=taken)
+    return float(log_det.sum())
 
 
 def level_sums(codes: Index, J: int, left: Array, right: Array) -> Array:
@@ -105,9 +137,15 @@ def first_block(
         np.zeros((J, q, Qe.shape[1])) if k == block.group else level_sums(c, J, x, parts.outside)
         for k, ((J, q), c, x) in enumerate(zip(layout.shapes, codes, columns, strict=True))
     ]
+    rest = rest_of(layout, from_U)
+    return FirstBlock(from_U, root, parts.inside, parts.within, layout.join(outside), rest), parts
+
+
+def rest_of(layout: Layout, from_U: Array) -> Remainder:
+    """Z'(I - U U')Z of the blocks after the first, U = Z_1 from_U."""
     rest = Remainder.of(layout)
     rest.subtract(0, from_U @ transpose(from_U))
     for k, later in enumerate(layout.chain[1:], 1):
         size = np.sqrt(np.diagonal(later.D, axis1=1, axis2=2))
         rest.D[k][np.abs(rest.D[k]) < DUST * size[:, :, None] * size[:, None, :]] = 0.0
-    return FirstBlock(from_U, root, parts.inside, parts.within, layout.join(outside), rest), parts
+    return rest

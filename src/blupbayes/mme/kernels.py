@@ -1,7 +1,8 @@
-"""Compiled loops over sparse couplings. Imported only by models whose blocks are kept sparse (layout.py).
+"""Compiled loops: over sparse couplings (layout.py), and over the rows of a stream (passes.py).
 
-Both loops go through the pairs of tail columns that meet in a level, row of the tail by row of the tail, so
-that the row of the (t, t) matrix that is read or written stays in the nearest cache.
+Imported only by models whose blocks are kept sparse, and by models from batches. The loops over couplings go
+through the pairs of tail columns that meet in a level, row of the tail by row of the tail, so that the row of the
+(t, t) matrix that is read or written stays in the nearest cache.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["downdate", "level_forms"]
+__all__ = ["add_level_sums", "downdate", "level_forms", "subtract_level_rows"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -77,3 +78,23 @@ def level_forms(V: Array, start: Index, level: Index, entry: Index, column: Inde
             for b in range(q):
                 out[which, a, b] += value[i, a] * row[b] + row[a] * value[i, b]
     return out
+
+
+@nb.njit(cache=True, nogil=True)
+def add_level_sums(total: Array, codes: Index, left: Array, right: Array) -> None:
+    """total[l] += outer products of left (n, a) and right (n, b) over the rows of level l; total (J, a, b)."""
+    for i in range(len(codes)):
+        level = codes[i]
+        for a in range(left.shape[1]):
+            for b in range(right.shape[1]):
+                total[level, a, b] += left[i, a] * right[i, b]
+
+
+@nb.njit(cache=True, nogil=True)
+def subtract_level_rows(left: Array, codes: Index, Z: Array, coefficients: Array) -> None:
+    """left (n, m) -= rows of Z (n, q) times the coefficients (J, q, m) of their level."""
+    for i in range(len(codes)):
+        level = codes[i]
+        for a in range(Z.shape[1]):
+            for b in range(left.shape[1]):
+                left[i, b] -= Z[i, a] * coefficients[level, a, b]

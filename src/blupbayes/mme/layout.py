@@ -7,7 +7,8 @@ crosses the chain, the *tail*, is stored dense. A small model is all tail: one d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,13 +67,13 @@ class Span:
 class Layout:
     """Z'WZ in the order of elimination: a chain of nested blocks, then a dense tail.
 
-    ``A``: (t, t), the tail's own cross-product. ``offsets``: first row of each grouping factor, in the
-    order of the model's groups.
+    ``A``: (t, t), the tail's own cross-product, sparse behind a chain. ``offsets``: first row of each grouping
+    factor, in the order of the model's groups.
     """
 
     chain: tuple[Block, ...]
     tail: tuple[Span, ...]
-    A: Array
+    A: Array | sp.csr_array
     offsets: tuple[int, ...]
     shapes: tuple[tuple[int, int], ...]
 
@@ -84,7 +85,17 @@ class Layout:
     @property
     def size(self) -> int:
         """q, the number of random effects."""
-        return self.tail_start + len(self.A)
+        return self.tail_start + int(self.A.shape[0])
+
+    def dense(self) -> Array:
+        """A new array (t, t): A."""
+        return np.array(self.A) if isinstance(self.A, np.ndarray) else np.asarray(self.A.toarray())
+
+    def levels(self, s: Span) -> Array:
+        """Level blocks (J, q, q) on the diagonal of A, for one group of the tail."""
+        row = s.start + np.arange(s.J)[:, None, None] * s.q + np.arange(s.q)[:, None]
+        row, col = np.broadcast_arrays(row, row.transpose(0, 2, 1))
+        return np.asarray(self.A[row.ravel(), col.ravel()]).reshape(row.shape)
 
     def split(self, x: Array) -> tuple[Array, ...]:
         """x (q, m) in the layout's order -> one (J, q_k, m) per grouping factor, in the model's order."""
@@ -192,10 +203,11 @@ def assemble(
         for i, k in enumerate(chain)
     )
     offsets = {b.group: b.start for b in blocks} | {s.group: int(starts[-1]) + s.start for s in spans}
+    product = sparse_tail_product if chain else tail_product
     return Layout(
         blocks,
         tuple(spans),
-        tail_product(spans, t, diagonals, both),
+        product(spans, t, diagonals, both),
         tuple(offsets[k] for k in range(len(shapes))),
         shapes,
     )
@@ -256,17 +268,34 @@ def sparse_coupling(
     )
 
 
+def tail_entries(
+    spans: Sequence[Span], diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
+) -> Iterator[tuple[Index, Index, Array]]:
+    """Rows, columns and values, each (m, q_i, q_j), of Z_tail'W Z_tail: levels, and pairs of levels that meet."""
+    for s, other in itertools.product(spans, repeat=2):
+        level = np.arange(s.J)
+        cross = Cross(level, level, diagonals[s.group]) if s is other else both[s.group, other.group]
+        row = s.start + cross.rows[:, None, None] * s.q + np.arange(s.q)[:, None]
+        col = other.start + cross.cols[:, None, None] * other.q + np.arange(other.q)
+        yield row, col, cross.values
+
+
 def tail_product(
     spans: Sequence[Span], t: int, diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
 ) -> Array:
     """Z_tail'W Z_tail, dense (t, t)."""
     A = np.zeros((t, t))
-    for s in spans:
-        level = np.arange(s.J)
-        block = A[s.slice, s.slice].reshape(s.J, s.q, s.J, s.q)
-        block[level, :, level, :] = diagonals[s.group]
-        A[s.slice, s.slice] = block.reshape(s.J * s.q, s.J * s.q)
-        for other in spans:
-            if other.group != s.group:
-                A[s.slice, other.slice] = both[s.group, other.group].dense((s.J, other.J))
+    for row, col, values in tail_entries(spans, diagonals, both):
+        A[row, col] = values
     return A
+
+
+def sparse_tail_product(
+    spans: Sequence[Span], t: int, diagonals: Sequence[Array], both: Mapping[tuple[int, int], Cross]
+) -> sp.csr_array:
+    """The same by its entries."""
+    if not spans:
+        return sp.csr_array((0, 0))
+    parts = [np.broadcast_arrays(*x) for x in tail_entries(spans, diagonals, both)]
+    row, col, values = (np.concatenate([x.ravel() for x in whole]) for whole in zip(*parts, strict=True))
+    return sp.csr_array((values, (row, col)), shape=(t, t))

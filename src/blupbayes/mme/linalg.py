@@ -17,6 +17,7 @@ __all__ = [
     "factored",
     "inverse_of",
     "mirrored",
+    "scale",
     "scaled",
     "scaled_least_squares",
     "squares",
@@ -107,6 +108,17 @@ def scaled(tail: Sequence[Span], M: Array, T: tuple[Array, ...], *, transposed: 
     for _ in range(2):
         out = Lam_times(tail, tuple(t.T for t in T) if transposed else T, out).T
     return np.ascontiguousarray(out)
+
+
+def scale(tail: Sequence[Span], M: Array, T: tuple[Array, ...]) -> None:
+    """M becomes Lam'M Lam (t, t) over the tail, in place, some rows at a time."""
+    for s in tail:
+        for i in range(0, len(M), PANEL):
+            rows = M[i : i + PANEL, s.slice]
+            rows[...] = (rows.reshape(-1, s.q) @ T[s.group]).reshape(rows.shape)
+        for i in range(0, s.J, PANEL):
+            rows = M[s.slice][i * s.q : (i + PANEL) * s.q]
+            rows[...] = (T[s.group].T @ rows.reshape(-1, s.q, len(M))).reshape(rows.shape)
 
 
 def scaled_least_squares(H: Array, g: Array) -> Array:

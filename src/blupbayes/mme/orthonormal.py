@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 DEPENDENT = 1e-15  # eigenvalues of Z'Z with unit columns below q times this are rounding
 LARGE = 30.0  # coefficients of U in unit columns of Z; rounding is multiplied by their square
+PANEL = 4096  # rows that are reflected at a time: so many stay in the cache
 ROUNDING = 1e-12  # of a unit vector: what is left of it after projection is rounding
 
 
@@ -109,5 +110,10 @@ def split(along: Callable[[Array], Array], back: Callable[[Array], Array], Qe: A
 def triangular_root(rows: Array) -> Array:
     """R (m, m), upper triangular, R'R = rows'rows, for rows (n, m): by reflections, so that nothing is squared."""
     m = rows.shape[1]
+    whole = len(rows) // PANEL if m * 4 <= PANEL else 0
+    if whole > 1:
+        cut = whole * PANEL
+        panels = rows.T[:, :cut].reshape(m, whole, PANEL).transpose(1, 2, 0)
+        return triangular_root(np.vstack([np.linalg.qr(panels, mode="r").reshape(-1, m), rows[cut:]]))
     R = np.linalg.qr(rows, mode="r")
     return np.vstack([R, np.zeros((m - len(R), m))]) if len(R) < m else R

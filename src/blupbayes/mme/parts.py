@@ -74,7 +74,7 @@ def components(layout: Layout, core: Core) -> Parts:
 
 def labels(layout: Layout) -> Index:
     """The component (q,) of every column."""
-    meet = layout.A != 0
+    meet = layout.dense() != 0
     for s in layout.tail:
         same = np.kron(np.eye(s.J, dtype=bool), np.ones((s.q, s.q), dtype=bool))
         meet[s.slice, s.slice] |= same

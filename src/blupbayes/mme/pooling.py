@@ -99,7 +99,7 @@ def largest_strength(statistics: Statistics, T: tuple[Array, ...]) -> float:
         t = T[block.group]
         largest = max(largest, float(np.diagonal(t.T @ block.D @ t, axis1=1, axis2=2).max()))
     for s in layout.tail:
-        D = layout.A[s.slice, s.slice].reshape(s.J, s.q, s.J, s.q)[np.arange(s.J), :, np.arange(s.J), :]
+        D = layout.levels(s)
         largest = max(largest, float(np.diagonal(T[s.group].T @ D @ T[s.group], axis1=1, axis2=2).max()))
     return largest
 

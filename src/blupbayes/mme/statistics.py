@@ -8,10 +8,10 @@ half of the digits (theory.md, section 9).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from blupbayes.mme.least_squares import least_squares
 from blupbayes.mme.moments import moment_start
 from blupbayes.model.covariance import Template
 
-__all__ = ["GroupStatistics", "Statistics", "reduce"]
+__all__ = ["GroupStatistics", "Statistics", "gathered", "reduce"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -237,15 +237,13 @@ def reduce(design: DesignLike) -> Statistics:
     Q = Q @ parts.turn
     Qe = np.column_stack([Q, e])
     ZQe = [level_sums(c, len(D), Z, Qe) for c, D, Z in zip(codes, diagonals, columns, strict=True)]
-    R = Q.T @ weighted(design.X, root)
-    ee, dof = float(e @ e), len(e) - len(kept)
-    return Statistics(
+    return gathered(
         n_obs=len(e),
         fixed_names=design.fixed_names,
         kept=kept,
-        R=R,
+        R=Q.T @ weighted(design.X, root),
         beta_ols=beta,
-        ee=ee,
+        ee=float(e @ e),
         log_weights=0.0 if design.weights is None else float(np.sum(np.log(design.weights))),
         sigma=design.sigma,
         groups=tuple(
@@ -253,8 +251,20 @@ def reduce(design: DesignLike) -> Statistics:
             for g, Z in zip(design.groups, columns, strict=True)
         ),
         layout=layout,
-        ZQe=layout.join(ZQe),
+        D=diagonals,
+        crosses=crosses,
+        ZQe=ZQe,
         core=core,
         first=first,
-        start=moment_start(diagonals, crosses, ZQe, ee, dof, design.sigma) if layout.chain else None,
     )
+
+
+def gathered(
+    *, D: Sequence[Array], crosses: Mapping[tuple[int, int], Cross], ZQe: Sequence[Array], **parts: Any
+) -> Statistics:
+    """Statistics from the sums per group, which are brought into the layout's order; with a start by moments."""
+    layout, sigma = parts["layout"], parts["sigma"]
+    start = None
+    if layout.chain:
+        start = moment_start(D, crosses, ZQe, parts["ee"], parts["n_obs"] - len(parts["kept"]), sigma)
+    return Statistics(ZQe=layout.join(ZQe), start=start, **parts)

@@ -24,7 +24,7 @@ from blupbayes.model.side import explicit
 from blupbayes.model.structure import Group, Part, assemble
 from blupbayes.model.table import Table, incomplete, missing_text, settled
 
-__all__ = ["Plan", "assembled", "plan"]
+__all__ = ["Plan", "assembled", "grouped", "plan"]
 
 Array = NDArray[np.float64]
 
@@ -57,6 +57,18 @@ class Plan:
     def sides(self) -> tuple[str, ...]:
         """The right sides that make columns, each once."""
         return tuple(dict.fromkeys([self.fixed, *(bar.lhs for bar in self.terms.bars)]))
+
+    def column(self, text: str) -> str:
+        """The column of the table that a single value is."""
+        return next(iter(columns_of_value(text, self.coded, self.extra, self.terms.text).values()))
+
+    @property
+    def groupings(self) -> dict[frozenset[str], tuple[str, ...]]:
+        """The columns of each grouping factor, in the order in which the formula first names them."""
+        found: dict[frozenset[str], tuple[str, ...]] = {}
+        for bar in self.terms.bars:
+            found.setdefault(frozenset(bar.group), bar.group)
+        return found
 
     @property
     def fixed(self) -> str:
@@ -122,7 +134,7 @@ def _arrays(plan: Plan, frame: pd.DataFrame, given: Mapping[str, Array]) -> dict
         role: [learn_value(role, text, matrices, plan.extra, source) for text in texts]
         for role, texts in plan.singles.items()
     }
-    groups, encodings = _groups(plan, frame, sides)
+    groups, encodings = grouped(plan, sides, _learned(plan, frame))
     X, fixed = sides[plan.fixed]
     weights = [given[role] for role in given if role == "weights"] + [array for array, _ in values["weights"]]
     offsets = [given[role] for role in given if role == "offset"] + [array for array, _ in values["offset"]]
@@ -141,18 +153,30 @@ def _arrays(plan: Plan, frame: pd.DataFrame, given: Mapping[str, Array]) -> dict
     }
 
 
-def _groups(
-    plan: Plan, frame: pd.DataFrame, sides: Mapping[str, tuple[Array, Columns]]
-) -> tuple[tuple[Group, ...], dict[str, GroupEncoding]]:
-    """The groups of the formula, and how to make them on new rows; b:a is a:b, under the first name."""
+def _learned(plan: Plan, frame: pd.DataFrame) -> dict[frozenset[str], tuple[Grouping, Any]]:
+    """Levels and codes (n,) of each grouping factor; b:a is a:b, under the first name."""
     factors = {name: learn_factor(frame[column].rename(name)) for name, column in plan.groups.items()}
-    learned: dict[frozenset[str], tuple[Grouping, Any]] = {}
+    return {key: learn_grouping(names, factors) for key, names in plan.groupings.items()}
+
+
+def grouped(
+    plan: Plan,
+    sides: Mapping[str, tuple[Array, Columns]],
+    learned: Mapping[frozenset[str], tuple[Grouping, Any]],
+) -> tuple[tuple[Group, ...], dict[str, GroupEncoding]]:
+    """The groups of the formula, and how to make them on new rows.
+
+    Parameters
+    ----------
+    plan : Plan
+    sides : mapping
+        For each right side its matrix (n, k), and how its columns are made.
+    learned : mapping
+        For each grouping factor, as the set of its columns, its levels and the codes (n,) of the rows.
+    """
     parts, texts = [], []
     for bar in plan.terms.bars:
-        key = frozenset(bar.group)
-        if key not in learned:
-            learned[key] = learn_grouping(bar.group, factors)
-        grouping, codes = learned[key]
+        grouping, codes = learned[frozenset(bar.group)]
         made, side = sides[bar.lhs]
         if not side.names:
             raise FormulaError(f"the group term {bar} has no columns; write (1 | {':'.join(bar.group)})")

@@ -83,7 +83,9 @@ def cell_terms(design: Design) -> tuple[CellTerm, ...]:
     from arrays each column is a term, and columns that are constant are intercepts.
     """
     if design.encoding is None:
-        return tuple(_term_of_array(k, name, design.X[:, k]) for k, name in enumerate(design.fixed_names))
+        X = design.measures.X
+        constants = zip(design.fixed_names, (X.constant & (X.low != 0)).tolist(), strict=True)
+        return tuple(_term_of_array(k, name, one) for k, (name, one) in enumerate(constants))
     fixed = design.encoding.fixed
     if fixed.spec is None:
         return (_intercept("1", 0),)
@@ -97,8 +99,8 @@ def _intercept(name: str, k: int) -> CellTerm:
     return CellTerm(name, (CellColumn(nothing, {}, 1.0),), k, k + 1, (Margin(nothing, nothing),))
 
 
-def _term_of_array(k: int, name: str, column: Array) -> CellTerm:
-    if len(column) and column[0] != 0 and bool(np.all(column == column[0])):
+def _term_of_array(k: int, name: str, is_intercept: bool) -> CellTerm:
+    if is_intercept:
         return _intercept(name, k)
     own = frozenset([name])
     return CellTerm(name, (CellColumn(own, {}, 1.0),), k, k + 1, (Margin(own, frozenset()),))

@@ -21,6 +21,8 @@ __all__ = [
     "check_options",
     "check_response",
     "check_weights",
+    "constant_text",
+    "same_rows_text",
     "vector",
 ]
 
@@ -89,11 +91,16 @@ def check_response(y: Array, name: str, sigma: float | None) -> None:
     if not len(y):
         raise DataError("there are no rows")
     if sigma is None and (y == y[0]).all():
-        rows = "has one row" if len(y) == 1 else f"is {y[0]:g} in all {len(y)} rows"
-        raise DataError(f"the response '{name}' {rows}: there is nothing to explain. Check the column.")
+        raise DataError(constant_text(name, y[0], len(y)))
 
 
-def check_counts(n: int, p: int, groups: Sequence[Group], sigma: float | None) -> None:
+def constant_text(name: str, value: float, n: int) -> str:
+    """A response that is the same in all n rows."""
+    rows = "has one row" if n == 1 else f"is {value:g} in all {n} rows"
+    return f"the response '{name}' {rows}: there is nothing to explain. Check the column."
+
+
+def check_counts(n: int, p: int, groups: Sequence[Any], sigma: float | None) -> None:
     """Refuse more coefficients than n rows can tell apart.
 
     Raises
@@ -122,13 +129,18 @@ def check_distinct(groups: Sequence[Group]) -> None:
             pairs = np.unique(one.codes * len(other.levels) + other.codes).size
             shared = [name for name in one.names if name in other.names]
             if pairs == len(one.levels) == len(other.levels) and shared:
-                raise IdentifiabilityError(
-                    f"'{one.name}' and '{other.name}' put the same rows together, so only the sum of their variances "
-                    f"of {shared[0]} can be seen; leave out the terms of one of them"
-                )
+                raise IdentifiabilityError(same_rows_text(one.name, other.name, shared[0]))
 
 
-def _too_many(group: Group, names: Sequence[str], width: int, n: int) -> str:
+def same_rows_text(one: str, other: str, shared: str) -> str:
+    """Two grouping factors that cannot be told apart, and the coefficient that they share."""
+    return (
+        f"'{one}' and '{other}' put the same rows together, so only the sum of their variances "
+        f"of {shared} can be seen; leave out the terms of one of them"
+    )
+
+
+def _too_many(group: Any, names: Sequence[str], width: int, n: int) -> str:
     if width == 1 and len(group.levels) == n:
         what = (
             f"each level of '{group.name}' has one row, so sd({group.name}) and sd(residual) are confounded"

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from blupbayes.errors import BlupbayesError, DataError, FormulaError, IdentifiabilityError, NewLevelError
 from blupbayes.model.coding import new_level_text
 from blupbayes.model.functions import FUNCTIONS
-from blupbayes.model.names import restored
+from blupbayes.model.names import restored, written
 from blupbayes.model.side import compile_side, shown
 
-__all__ = ["Columns", "learn", "used_by"]
+__all__ = ["Columns", "learn", "learn_coding", "used_by"]
 
 Array = NDArray[np.float64]
 
@@ -55,8 +55,8 @@ class Columns:
     spec: Any
     extra: Mapping[str, Any]
 
-    def encode(self, frame: pd.DataFrame) -> Array:
-        """The matrix (m, k) of new rows, in the coding that was learned.
+    def encode(self, frame: pd.DataFrame, where: str = "new rows") -> Array:
+        """The matrix (m, k) of new rows, in the coding that was learned; `where` they are, for the errors.
 
         Raises
         ------
@@ -67,8 +67,7 @@ class Columns:
         """
         if self.spec is None or not len(frame):
             return np.ones((len(frame), len(self.names)))
-        matrix, _ = _materialize(self, frame, "new rows")
-        return matrix
+        return _materialize(self, frame, where)[0]
 
 
 def used_by(text: str, columns: Collection[str], extra: Collection[str], source: str) -> dict[str, str]:
@@ -102,31 +101,81 @@ def learn(text: str, frame: pd.DataFrame, extra: Mapping[str, Any], source: str)
         If the levels alone would make more columns than there are rows.
     """
     if text == "1":
-        return np.ones((len(frame), 1)), Columns(text, ("Intercept",), {}, {}, None, {})
+        return np.ones((len(frame), 1)), _intercept()
+    columns = _read(text, frame, extra, source, len(frame))
+    matrix, spec = _materialize(columns, frame, "the data")
+    return matrix, _named(columns, spec, source)
+
+
+def learn_coding(
+    text: str,
+    frame: pd.DataFrame,
+    extra: Mapping[str, Any],
+    source: str,
+    n_rows: int,
+    states: Mapping[str, Mapping[str, Any]],
+) -> Columns:
+    """How the columns of a right side are made, without the data.
+
+    Parameters
+    ----------
+    text, extra, source
+        As in `learn`.
+    frame : pandas.DataFrame
+        Made-up rows that hold every level; their numbers mean nothing.
+    n_rows : int
+        Rows of the data.
+    states : mapping
+        State of each stateful call, by its text in the formula.
+
+    Raises
+    ------
+    FormulaError, IdentifiabilityError
+        As `learn`.
+    """
+    if text == "1":
+        return _intercept()
+    columns = _read(text, frame, extra, source, n_rows)
+    _, made, _ = _computed(columns, frame, "the data")
+    known = made.model_spec.transform_state
+    for key in known:
+        known[key] = dict(states.get(written(key, columns.aliases), known[key]))
+    return _named(columns, made.model_spec, source)
+
+
+def _intercept() -> Columns:
+    return Columns("1", ("Intercept",), {}, {}, None, {})
+
+
+def _read(text: str, frame: pd.DataFrame, extra: Mapping[str, Any], source: str, n_rows: int) -> Columns:
+    """A right side whose columns are not yet made: its formula stands for the spec."""
     side = compile_side(text, source)
     sources = side.sources([str(name) for name in frame], extra, source)
-    _not_too_many(text, side.formula, frame, sources)
-    columns = Columns(text, (), sources, side.aliases, side.formula, dict(extra))
-    matrix, spec = _materialize(columns, frame, "the data")
+    _not_too_many(text, side.formula, frame, sources, n_rows)
+    return Columns(text, (), sources, side.aliases, side.formula, dict(extra))
+
+
+def _named(columns: Columns, spec: Any, source: str) -> Columns:
+    """With the names of the columns, each once, and what was learned."""
     names = tuple(restored(str(name), columns.aliases) for name in spec.column_names)
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise FormulaError(
-            f"'{text}' has two columns named '{twice[0]}'; rename the column in the data\n  {source}"
+            f"'{columns.text}' has two columns named '{twice[0]}'; rename the column in the data\n  {source}"
         )
-    return matrix, replace(columns, names=names, spec=spec)
+    return replace(columns, names=names, spec=spec)
 
 
-def _not_too_many(text: str, formula: Any, frame: pd.DataFrame, sources: Mapping[str, str]) -> None:
+def _not_too_many(
+    text: str, formula: Any, frame: pd.DataFrame, sources: Mapping[str, str], n_rows: int
+) -> None:
     """Refuse interactions of factors with more columns than rows before they fill the memory."""
     least = 0
     for term in formula:
         levels = [_n_levels(frame[sources[f.expr]]) for f in term.factors if f.expr in sources]
         least += int(np.prod([max(count - 1, 1) for count in levels], dtype=float))
-    if least > len(frame):
-        message = (
-            f"'{text}' makes at least {least} columns, more than the {len(frame)} rows; use fewer levels, "
-        )
+    if least > n_rows:
+        message = f"'{text}' makes at least {least} columns, more than the {n_rows} rows; use fewer levels, "
         raise IdentifiabilityError(message + "or a group term such as (1 | g)")
 
 
@@ -135,7 +184,17 @@ def _n_levels(series: pd.Series[Any]) -> int:
 
 
 def _materialize(columns: Columns, frame: pd.DataFrame, where: str) -> tuple[Array, Any]:
-    """formulaic's matrix (m, k) and its spec, with its errors and warnings told as ours."""
+    """The matrix (m, k), checked, and formulaic's spec."""
+    matrix, made, materializer = _computed(columns, frame, where)
+    if np.iscomplexobj(matrix):
+        raise DataError(f"'{shown(columns.text)}' is complex; take the real part or the modulus")
+    _finite(matrix, made.model_spec, columns, where)
+    _no_gaps(materializer, columns, where)
+    return matrix, made.model_spec
+
+
+def _computed(columns: Columns, frame: pd.DataFrame, where: str) -> tuple[Array, Any, Any]:
+    """formulaic's matrix (m, k) as ours and as its own, with its errors and warnings told as ours."""
     used = pd.DataFrame({name: frame[column] for name, column in columns.sources.items()}, index=frame.index)
     extra = {name: _in_floats(value) for name, value in columns.extra.items()}
     materializer = PandasMaterializer(used, context={**FUNCTIONS, **extra})
@@ -159,11 +218,7 @@ def _materialize(columns: Columns, frame: pd.DataFrame, where: str) -> tuple[Arr
         raise FormulaError(
             f"'{shown(columns.text)}' has a part that does not depend on the data; leave it out"
         )
-    if np.iscomplexobj(matrix):
-        raise DataError(f"'{shown(columns.text)}' is complex; take the real part or the modulus")
-    _finite(matrix, made.model_spec, columns, where)
-    _no_gaps(materializer, columns, where)
-    return matrix, made.model_spec
+    return matrix, made, materializer
 
 
 def _in_floats(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from blupbayes.model.checks import (
 )
 from blupbayes.model.encoding import Encoding
 from blupbayes.model.formula import Terms, parse
+from blupbayes.model.measures import Measures
+from blupbayes.model.row_measures import RowMeasures
 from blupbayes.model.structure import Group, GroupTerm, NewRows, assemble, data_hash
 from blupbayes.model.table import open_table
 
@@ -85,12 +88,27 @@ class Design:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickles go without the source: it may hold a table of any make, larger than the arrays."""
-        return vars(self) | {"source": None}
+        return {k: v for k, v in vars(self).items() if k != "measures"} | {"source": None}
 
     @property
     def n_obs(self) -> int:
         """Number of rows."""
         return len(self.y)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether rows have weights."""
+        return self.weights is not None
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether there is an offset."""
+        return self.offset is not None
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What priors, tables and checks ask of the rows."""
+        return RowMeasures(self)
 
     @property
     def n_theta(self) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
 from blupbayes.model.coding import recode
-from blupbayes.model.columns import Columns, learn, used_by
+from blupbayes.model.columns import Columns, learn, learn_coding, used_by
 from blupbayes.model.expressions import Uses
 from blupbayes.model.formula import NAME
 from blupbayes.model.grouping import Grouping
@@ -22,7 +22,15 @@ from blupbayes.model.side import as_side
 from blupbayes.model.structure import NewRows
 from blupbayes.model.table import incomplete, missing_text, numbers, open_table, settled
 
-__all__ = ["Encoding", "GroupEncoding", "Value", "columns_of_value", "learn_value"]
+__all__ = [
+    "Encoding",
+    "GroupEncoding",
+    "Value",
+    "columns_of_value",
+    "is_column",
+    "learn_value",
+    "learn_value_coding",
+]
 
 Array = NDArray[np.float64]
 
@@ -48,18 +56,18 @@ class Value:
     column: str | None
     columns: Columns | None
 
-    def encode(self, frame: pd.DataFrame) -> Array:
-        """Its values (m,)."""
+    def encode(self, frame: pd.DataFrame, where: str = "new rows") -> Array:
+        """Its values (m,); `where` the rows are, for the errors."""
         if self.columns is None:
             return numbers(frame[self.column], self.role)
-        return self.columns.encode(frame)[:, 0]
+        return self.columns.encode(frame, where)[:, 0]
 
 
 def columns_of_value(
     text: str, names: Collection[str], extra: Collection[str], source: str
 ) -> dict[str, str]:
     """The columns of the table that a column or an expression needs, by their name in the text."""
-    if NAME.fullmatch(text) or text in names:
+    if is_column(text, names):
         return resolve(Uses(frozenset([unquoted(text)])), names, (), source)
     return used_by(as_side(text), names, extra, source)
 
@@ -75,15 +83,36 @@ def learn_value(
         If it is not one column of numbers.
     """
     names = [str(name) for name in frame]
-    if NAME.fullmatch(text) or text in names:
+    if is_column(text, names):
         column = columns_of_value(text, names, extra, source)[unquoted(text)]
         return numbers(frame[column], role), Value(role, column, column, None)
     matrix, columns = learn(as_side(text), frame, extra, source)
-    if matrix.shape[1] != 1:
+    return matrix[:, 0], _single(role, text, columns)
+
+
+def learn_value_coding(
+    role: str, text: str, frame: pd.DataFrame, extra: Mapping[str, Any], source: str, n_rows: int, states: Any
+) -> Value:
+    """How a column or an expression is made, without the data; arguments as in `columns.learn_coding`."""
+    names = [str(name) for name in frame]
+    if is_column(text, names):
+        column = columns_of_value(text, names, extra, source)[unquoted(text)]
+        return Value(role, column, column, None)
+    return _single(role, text, learn_coding(as_side(text), frame, extra, source, n_rows, states))
+
+
+def is_column(text: str, names: Collection[str]) -> bool:
+    """Whether a value is one column as it stands, and not an expression."""
+    return NAME.fullmatch(text) is not None or text in names
+
+
+def _single(role: str, text: str, columns: Columns) -> Value:
+    """The value of an expression that makes one column."""
+    if len(columns.names) != 1:
         raise DataError(
-            f"the {role} '{text}' is not one column of numbers; it makes {matrix.shape[1]} columns"
+            f"the {role} '{text}' is not one column of numbers; it makes {len(columns.names)} columns"
         )
-    return matrix[:, 0], Value(role, text, None, columns)
+    return Value(role, text, None, columns)
 
 
 @dataclass(frozen=True, eq=False)

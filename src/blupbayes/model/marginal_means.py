@@ -55,7 +55,7 @@ def factor_means(design: Design) -> tuple[FactorMeans, ...]:
         return ()
     columns = [c for t in terms for c in t.columns]
     factors = dict.fromkeys(f for c in columns if not c.covariates for f in c.codings)
-    means = covariate_means(design.X, columns)
+    means = covariate_means(design.measures.X.mean, columns)
     fixed = design.encoding.fixed
     return tuple(
         FactorMeans(restored(f, fixed.aliases), levels(fixed.spec, f), rows(f, columns, means))
@@ -79,19 +79,22 @@ def rows(factor: str, columns: Sequence[CellColumn], means: Mapping[Covariates, 
     return L
 
 
-def covariate_means(X: Array, columns: Sequence[CellColumn]) -> dict[Covariates, float]:
-    """The mean of every product of numbers that occurs: the product of means, where each of them is known."""
+def covariate_means(means: Array, columns: Sequence[CellColumn]) -> dict[Covariates, float]:
+    """The mean of every product of numbers that occurs: the product of means, where each of them is known.
+
+    ``means`` (p,): of the columns of X.
+    """
     sets = dict.fromkeys(c.covariates for c in columns)
-    own = {name: own_mean(X, columns, frozenset([name])) for name in frozenset().union(*sets)}
+    own = {name: own_mean(means, columns, frozenset([name])) for name in frozenset().union(*sets)}
     out = {}
     for wanted in sets:
         single = [own[name] for name in wanted]
         whole = float(np.prod(single))
-        out[wanted] = own_mean(X, columns, wanted) if np.isnan(whole) else whole
+        out[wanted] = own_mean(means, columns, wanted) if np.isnan(whole) else whole
     return out
 
 
-def own_mean(X: Array, columns: Sequence[CellColumn], wanted: Covariates) -> float:
+def own_mean(means: Array, columns: Sequence[CellColumn], wanted: Covariates) -> float:
     """Mean over the rows of a product of numbers, from the columns that are it times codings of factors.
 
     NaN if no combination of the codings is one on every cell.
@@ -105,7 +108,7 @@ def own_mean(X: Array, columns: Sequence[CellColumn], wanted: Covariates) -> flo
     a = np.linalg.lstsq(on_cells, np.ones(len(on_cells)))[0]
     if not np.allclose(on_cells @ a, 1.0, rtol=0, atol=1e-9):
         return np.nan
-    return float((X[:, place] @ a).mean())
+    return float(means[place] @ a)
 
 
 def values(column: CellColumn, sizes: Mapping[str, int]) -> Array:

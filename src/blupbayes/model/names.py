@@ -11,7 +11,7 @@ from blupbayes.model.expressions import Uses
 from blupbayes.model.functions import FUNCTIONS
 from blupbayes.model.scanner import fail, listing, locate, suggestion
 
-__all__ = ["missing_column", "plain", "resolve", "restored", "same_name"]
+__all__ = ["missing_column", "plain", "resolve", "restored", "same_name", "written"]
 
 TEXT_OR_NAME = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\\|(?<![\w.])(?![\d.])[\w.]+")
 
@@ -76,6 +76,13 @@ def restored(name: str, aliases: Mapping[str, str]) -> str:
         name = re.sub(rf"(?:^|(?<=:)){alias}", lambda _, own=own: own, name)  # type: ignore[misc]
         name = name.replace(alias, f"`{own}`")
     return name
+
+
+def written(code: str, aliases: Mapping[str, str]) -> str:
+    """An expression with the names of the formula, each that was replaced in backticks."""
+    for alias, own in aliases.items():
+        code = code.replace(alias, f"`{own}`")
+    return code
 
 
 def same_name(name: str, columns: Collection[str]) -> str | None:

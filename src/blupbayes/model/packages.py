@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from blupbayes.errors import PriorError
 from blupbayes.model.distributions import Distribution, number
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
+from blupbayes.model.measures import ColumnMoments
 from blupbayes.model.scales import DesignLike, GroupLike
 
 __all__ = ["PACKAGES", "package_defaults"]
@@ -72,7 +73,7 @@ def rstanarm(design: DesignLike) -> Options:
     mean = np.zeros(len(sds))
     at = intercept(design)
     if at is not None:
-        sds[at], mean[at] = 2.5 * s_y, design.y.mean()
+        sds[at], mean[at] = 2.5 * s_y, design.measures.y.mean[0]
     return {
         **centred(design, mean, sds),
         "residual": Distribution("Exponential", (1.0 / s_y,)),
@@ -87,15 +88,15 @@ def brms(design: DesignLike) -> Options:
     S = max(2.5, mad y), location = median y, both rounded to one decimal as brms does, less the mean offset. Every
     sd has the same S, whatever the units of its column. Without an intercept all of beta is flat.
     """
-    middle = float(np.median(design.y))
-    S = max(2.5, round(1.4826 * float(np.median(np.abs(design.y - middle))), 1))
-    location = round(middle, 1) - (0.0 if design.offset is None else float(np.mean(design.offset)))
+    middle, deviation = design.measures.robust()
+    S = max(2.5, round(1.4826 * deviation, 1))
+    location = round(middle, 1) - design.measures.mean_offset
     half_t = Distribution("HalfStudentT", (3.0, S))
     options: Options = {"residual": half_t, "sd": half_t, "corr": 1.0, "label": "defaults of brms"}
     at = intercept(design)
     if at is None:
         return options | {"kappa": 0.0}
-    c, mean = column_means(design), np.zeros(design.X.shape[1])
+    c, mean = column_means(design), np.zeros(len(design.fixed_names))
     mean[at] = location
     beta: Options = {"kappa": 1.0, "mean": mean, "precision": np.outer(c, c) / S**2, "nu": 3.0}
     return options | beta
@@ -120,20 +121,22 @@ def bambi(design: DesignLike) -> Options:
     sds, mean = 2.5 * s_y / column_sds(design, ddof=0, refuse="Bambi"), np.zeros(len(c))
     wide = math.sqrt((2.5 * s_y) ** 2 + sum((sds[k] * c[k]) ** 2 for k in slopes))
     if at is not None:
-        sds[at], mean[at] = wide, design.y.mean()
+        sds[at], mean[at] = wide, design.measures.y.mean[0]
+    pairs = zip(design.groups, design.measures.groups, strict=True)
     return {
         **centred(design, mean, sds),
         "residual": Distribution("HalfStudentT", (4.0, s_y)),
-        "sd": {g.name: bambi_sds(g, wide, s_y) for g in design.groups},
+        "sd": {g.name: bambi_sds(g, m.columns, wide, s_y) for g, m in pairs},
         "label": "defaults of Bambi" + at_means(at, mean, sds),
     }
 
 
-def bambi_sds(group: GroupLike, wide: float, s_y: float) -> dict[str, Distribution]:
+def bambi_sds(group: GroupLike, z: ColumnMoments, wide: float, s_y: float) -> dict[str, Distribution]:
     """HalfNormal for each coefficient of a group."""
+    ones = (z.constant & (z.low == 1)).tolist()
     scales = [
-        wide if (z == 1).all() else 2.5 * s_y / positive(float(np.std(z)), name, "Bambi")
-        for name, z in zip(group.names, group.columns.T, strict=True)
+        wide if one else 2.5 * s_y / positive(sd, name, "Bambi")
+        for name, one, sd in zip(group.names, ones, z.sd(0).tolist(), strict=True)
     ]
     return {name: Distribution("HalfNormal", (s,)) for name, s in zip(group.names, scales, strict=True)}
 
@@ -159,7 +162,7 @@ def inla(design: DesignLike) -> Options:
     So every variance is InverseGamma(1, 5e-5), whatever the units. Correlated terms are taken as `iidkd`, whose
     precision matrix is Wishart(100, I).
     """
-    precisions = np.full(design.X.shape[1], 0.001)
+    precisions = np.full(len(design.fixed_names), 0.001)
     at = intercept(design)
     if at is not None:
         precisions[at] = 0.0
@@ -203,18 +206,17 @@ def intercept(design: DesignLike) -> int | None:
 
 def column_means(design: DesignLike) -> Array:
     """c (p,)."""
-    return np.asarray(design.X.mean(axis=0))
+    return design.measures.X.mean
 
 
 def spread(design: DesignLike, ddof: int) -> float:
     """Sample sd of y, offset included."""
-    return float(np.std(design.y, ddof=ddof))
+    return float(design.measures.y.sd(ddof)[0])
 
 
 def column_sds(design: DesignLike, ddof: int, refuse: str = "") -> Array:
     """Sample sds (p,) of the columns of X; 1 for a constant column, or a PriorError where a package has no answer."""
-    sds = np.std(design.X, axis=0, ddof=ddof)
-    sds[np.ptp(design.X, axis=0) == 0] = 0.0
+    sds = design.measures.X.sd(ddof)
     for name, sd in zip(design.fixed_names, sds, strict=True):
         if refuse and name != INTERCEPT:
             positive(float(sd), name, refuse)

@@ -26,7 +26,7 @@ from blupbayes.model.read_prior import (
     read_sds,
 )
 from blupbayes.model.resolved import GroupPrior, ResolvedPrior
-from blupbayes.model.scales import DesignLike, GroupLike, default_scales, residual_scale, term_ranges
+from blupbayes.model.scales import DesignLike, default_scales, residual_scale, term_ranges
 
 __all__ = ["Prior", "read_prior"]
 
@@ -207,7 +207,8 @@ class Prior:
         names = [g.name for g in design.groups]
         check_names("sd", self.sd, names)
         check_names("covariance", self.covariance, names)
-        scale = residual_scale(design)
+        known = design.sigma is not None or self.residual is not None
+        scale = residual_scale(design, stated=known)
         return ResolvedPrior(
             kappa=self.kappa,
             mean=full_mean(self.mean, design.fixed_names),
@@ -215,15 +216,16 @@ class Prior:
             fixed_names=tuple(design.fixed_names),
             residual=None if design.sigma is not None else self.residual or default(scale),
             residual_scale=scale if design.sigma is None else design.sigma,
-            residual_note="" if self.residual else NOTE + NOTE_WEIGHTS * (design.weights is not None),
-            groups=tuple(self._of_group(g, design) for g in design.groups),
+            residual_note="" if self.residual else NOTE + NOTE_WEIGHTS * design.has_weights,
+            groups=tuple(self._of_group(design, i) for i in range(len(design.groups))),
             corr=self.corr,
             nu=self.nu,
             label=self.label,
             given=self,
         )
 
-    def _of_group(self, group: GroupLike, design: DesignLike) -> GroupPrior:
+    def _of_group(self, design: DesignLike, i: int) -> GroupPrior:
+        group = design.groups[i]
         joint = self.covariance.get(group.name) if isinstance(self.covariance, Mapping) else self.covariance
         given = self.sd.get(group.name) if isinstance(self.sd, Mapping) else self.sd
         if (
@@ -236,7 +238,7 @@ class Prior:
             )
         check_names(f"sd[{group.name!r}]", given, group.names)
         stated = [given.get(k) if isinstance(given, Mapping) else given for k in group.names]
-        scales = default_scales(group, design)
+        scales = default_scales(design, i)
         return GroupPrior(
             name=group.name,
             names=tuple(group.names),

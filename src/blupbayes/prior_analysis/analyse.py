@@ -28,7 +28,6 @@ from blupbayes.frequentist.blocks import results
 from blupbayes.mme.fit import estimate
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
-from blupbayes.model.existence import exponent, flat_columns
 from blupbayes.model.prior import Prior
 from blupbayes.model.resolved import ResolvedPrior
 from blupbayes.prior_analysis.measure import Means, chosen_levels, posterior_rows, sd_quantiles
@@ -138,10 +137,10 @@ def integrated(
 def check_worthwhile(design: Design, prior: Prior) -> None:
     """IntegrationError where an sd has hardly a mean: its integral takes long and says little [E-TAIL]."""
     resolved = prior.resolve(design)
-    basis = flat_columns(design, resolved.flat)
-    for group, of_group in zip(design.groups, resolved.groups, strict=True):
+    tail, measures = design.measures.tails.beside(resolved.flat), design.measures
+    for i, (group, of_group) in enumerate(zip(design.groups, resolved.groups, strict=True)):
         for k, sd in enumerate(of_group.sds):
-            order = exponent(group, group.columns[:, k], basis) + sd.tail
+            order = tail.exponent(i, measures.combination(i, k, k + 1)) + sd.tail
             if order < HARDLY:
                 raise IntegrationError(
                     f"with {len(group.levels)} levels of {group.name} the posterior of an sd falls off as "

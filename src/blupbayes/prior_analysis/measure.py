@@ -74,7 +74,7 @@ def chosen_levels(design: Design, levels: Any, b: Array) -> dict[str, tuple[str,
     """
     first = design.groups[0]
     if levels is None:
-        return {first.name: extremes(first, b if np.ptp(b) > 0 else raw_means(design, first))}
+        return {first.name: extremes(first, b if np.ptp(b) > 0 else raw_means(design, 0))}
     asked = dict(levels) if isinstance(levels, Mapping) else {first.name: levels}
     known = {g.name: g for g in design.groups}
     out = {}
@@ -95,11 +95,9 @@ def extremes(group: Group, values: Array) -> tuple[str, ...]:
     return tuple(dict.fromkeys((group.levels[int(values.argmin())], group.levels[int(values.argmax())])))
 
 
-def raw_means(design: Design, group: Group) -> Array:
+def raw_means(design: Design, group: int) -> Array:
     """Means (J,) of y minus offset by level."""
-    y = design.y if design.offset is None else design.y - design.offset
-    count = np.bincount(group.codes, minlength=len(group.levels))
-    return np.asarray(np.bincount(group.codes, y, len(group.levels)) / np.maximum(count, 1))
+    return design.measures.groups[group].means
 
 
 def sd_quantiles(post: ExactPosterior, probs: Sequence[float]) -> Array:

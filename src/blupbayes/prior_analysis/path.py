@@ -16,7 +16,6 @@ from blupbayes.exact_posterior import ExactPosterior
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.prior import Prior
-from blupbayes.model.scales import response_sd
 from blupbayes.prior_analysis.measure import Means, chosen_levels, posterior_rows
 from blupbayes.prior_analysis.sets import scaled
 
@@ -65,7 +64,7 @@ def prior_path(
     """sds, weights and group means as functions of the prior's scale; see ``MixedModel.prior_scale_path``."""
     if family not in FAMILIES:
         raise PriorError(f"family={family!r} is not one of {', '.join(FAMILIES)}.")
-    means, s_y = Means(statistics), response_sd(design)
+    means, s_y = Means(statistics), design.measures.response_sd
     own = read_scales(scales, s_y)
     first: Any = None
     frames: dict[float, pd.DataFrame] = {}

@@ -27,9 +27,9 @@ def scaled(design: Design, template: str, factor: float = 1.0) -> Prior:
     sds = {
         g.name: {
             name: template.format(repr(factor * scale))
-            for name, scale in zip(g.names, default_scales(g, design), strict=True)
+            for name, scale in zip(g.names, default_scales(design, i), strict=True)
         }
-        for g in design.groups
+        for i, g in enumerate(design.groups)
     }
     return neutral(design, sds)
 

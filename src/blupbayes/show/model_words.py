@@ -60,9 +60,9 @@ def correlation(group: Any) -> str:
 def particulars(design: Any) -> list[str]:
     """Weights, offset, a known residual sd."""
     out = []
-    if design.weights is not None:
+    if design.has_weights:
         out.append("Observations had precision weights.")
-    if design.offset is not None:
+    if design.has_offset:
         out.append("An offset was added to the mean.")
     if design.sigma is not None:
         out.append(f"The residual sd of an observation with weight 1 was known ({design.sigma:.4g}).")

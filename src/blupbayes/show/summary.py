@@ -26,7 +26,7 @@ def size_of(design: Any) -> str:
     """Rows and levels in words: "18 rows, 6 levels of Rail"."""
     groups = "".join(f", {len(g.levels)} levels of {g.name}" for g in design.groups)
     dropped = f" ({design.n_dropped} dropped, missing values)" if design.n_dropped else ""
-    return f"{len(design.y)} rows{dropped}{groups}"
+    return f"{design.n_obs} rows{dropped}{groups}"
 
 
 def title(design: Any) -> str:
@@ -84,16 +84,16 @@ def fixed_text(fit: Any) -> list[str]:
 
 def model_text(design: Any, aliased: Sequence[str]) -> str:
     """The repr of a MixedModel: formula, X, Z by group, and whatever is out of the ordinary."""
-    n = len(design.y)
+    n, groups = design.n_obs, design.measures.groups
     rows = [("rows", str(n) + (f" ({design.n_dropped} dropped, missing values)" if design.n_dropped else ""))]
-    rows.append(("X", f"{n} x {design.X.shape[1]}  {shorten(design.fixed_names)}"))
-    rows += [(f"Z {g.name}", group_text(g, n)) for g in design.groups]
+    rows.append(("X", f"{n} x {len(design.fixed_names)}  {shorten(design.fixed_names)}"))
+    rows += [(f"Z {g.name}", group_text(g, of.counts)) for g, of in zip(design.groups, groups, strict=True)]
     if aliased:
         rows.append(("aliased", shorten(aliased)))
-    if design.weights is not None:
-        rows.append(("weights", f"from {design.weights.min():.4g} to {design.weights.max():.4g}"))
-    if design.offset is not None:
-        rows.append(("offset", f"from {design.offset.min():.4g} to {design.offset.max():.4g}"))
+    if design.has_weights:
+        rows.append(("weights", range_text(design.measures.weights)))
+    if design.has_offset:
+        rows.append(("offset", range_text(design.measures.offset)))
     if design.sigma is not None:
         rows.append(("sigma", f"{design.sigma:.6g} (known)"))
     width = max(len(name) for name, _ in rows)
@@ -102,10 +102,14 @@ def model_text(design: Any, aliased: Sequence[str]) -> str:
     )
 
 
-def group_text(group: Any, n: int) -> str:
+def range_text(moments: Any) -> str:
+    """From the smallest to the largest value of a column."""
+    return f"from {moments.low[0]:.4g} to {moments.high[0]:.4g}"
+
+
+def group_text(group: Any, counts: Any) -> str:
     """Size of one group's part of Z and whether its levels have equally many rows."""
     J, q = len(group.levels), len(group.names)
-    counts = np.bincount(group.codes, minlength=J)
     even = counts.min() == counts.max()
     per = (
         f"{counts.min()} rows per level (balanced)"
@@ -113,7 +117,7 @@ def group_text(group: Any, n: int) -> str:
         else f"{counts.min()} to {counts.max()} rows per level"
     )
     names = "" if tuple(group.names) == ("Intercept",) else f"  {shorten(group.names)}"
-    return f"{n} x {J * q}{names}  {J} levels, {per}"
+    return f"{counts.sum()} x {J * q}{names}  {J} levels, {per}"
 
 
 def shorten(names: Sequence[str], most: int = 8) -> str:

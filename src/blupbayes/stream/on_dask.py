@@ -12,7 +12,7 @@ import pandas as pd
 from blupbayes.errors import BlupbayesError, DataError
 from blupbayes.stream.passes import Accumulator, Pass, add_batch, failure
 
-__all__ = ["DaskEngine"]
+__all__ = ["DaskEngine", "columns_of"]
 
 RETRIES = 2  # of a task that raised; a task whose worker died is run again by the scheduler itself
 
@@ -114,3 +114,17 @@ def text_dtype() -> Any:
 
 
 TEXT = text_dtype()
+
+
+def columns_of(ddf: Any) -> tuple[str, ...]:
+    """The columns of a Dask frame.
+
+    Raises
+    ------
+    DataError
+        If it is none.
+    """
+    if not hasattr(ddf, "to_delayed") or not hasattr(ddf, "columns"):
+        kind = type(ddf).__name__
+        raise DataError(f"a {kind} is no Dask frame; give a dask.dataframe.DataFrame, or use MixedModel.from_batches")
+    return tuple(str(name) for name in ddf.columns)

@@ -92,10 +92,8 @@ def again(f: Findings) -> Iterable[Piece]:
     """Hash, seeds, versions, and why there is no code, where there is none."""
     yield Grid("What this report was made from", ("", "value"), facts(f.subject))
     if f.subject.source is None:
-        yield Missing(
-            "Code",
-            "these answers were made from arrays or come from a pickle, so it is not known how to make them.",
-        )
+        known = f.subject.design.measures.has_rows
+        yield Missing("Code", FROM_ARRAYS if known else FROM_BATCHES)
 
 
 def facts(subject: Any) -> tuple[tuple[str, str], ...]:
@@ -113,6 +111,13 @@ def facts(subject: Any) -> tuple[tuple[str, str], ...]:
         ("Written", datetime.date.today().isoformat()),
     )
 
+
+FROM_ARRAYS = (
+    "these answers were made from arrays or come from a pickle, so it is not known how to make them."
+)
+FROM_BATCHES = (
+    "these answers were made from batches of rows that were not kept, so it is not known how to make them."
+)
 
 MAKERS: dict[str, Callable[[Findings], Iterable[Piece]]] = {
     "summary": results.summary,

@@ -15,6 +15,10 @@ from blupbayes.show.report.pieces import Grid, Items, Piece, Text
 
 __all__ = ["data_pieces"]
 
+NO_ROWS = (
+    "The rows came in batches and were not kept: how levels differ in spread, and how grouping factors cross, is not "
+    "said here."
+)
 MOST = 12  # levels that are listed one by one
 
 
@@ -25,6 +29,9 @@ def data_pieces(subject: Any) -> Iterator[Piece]:
     yield from origin(subject)
     yield columns(subject)
     yield groups(d)
+    if not d.measures.has_rows:
+        yield Text(NO_ROWS)
+        return
     few = [g for g in d.groups if len(g.levels) <= MOST]
     for g in few:
         yield levels(subject, g)
@@ -71,13 +78,24 @@ def columns(subject: Any) -> Grid:
     """A row for every column that the model uses."""
     heads = ("column", "unit", "values", "mean", "sd", "smallest", "largest")
     frame = subject.frame
+    title = "Columns of the data that the model uses"
+    if not subject.design.measures.has_rows:
+        return Grid(title, heads, (of_response(subject),), ("Of the response alone; rows were not kept.",))
     if frame is None:
         frame = pd.DataFrame({subject.design.response: subject.design.y})
     rows = tuple(column(str(name), subject.unit(str(name)), frame[name]) for name in frame)
     note = () if subject.frame is not None else ("The table itself was not kept with these answers.",)
     if len(frame) > subject.design.n_obs:
         note = (f"Of all {len(frame)} rows, also those that were left out.",)
-    return Grid("Columns of the data that the model uses", heads, rows, note)
+    return Grid(title, heads, rows, note)
+
+
+def of_response(subject: Any) -> tuple[str, ...]:
+    """The response, from its moments."""
+    y, name = subject.design.measures.y, subject.design.response
+    mean, sd, low, high = (float(x[0]) for x in (y.mean, y.sd(), y.low, y.high))
+    places = decimals([max(abs(low), abs(high))], [sd])
+    return (name, subject.unit(name), "", *(number(x, places) for x in (mean, sd, low, high)))
 
 
 def column(name: str, unit: str, values: pd.Series) -> tuple[str, ...]:
@@ -99,8 +117,8 @@ def column(name: str, unit: str, values: pd.Series) -> tuple[str, ...]:
 def groups(design: Any) -> Grid:
     """A row for every grouping factor."""
     rows = []
-    for g in design.groups:
-        n = np.bincount(g.codes, minlength=len(g.levels))
+    for g, of in zip(design.groups, design.measures.groups, strict=True):
+        n = of.counts
         even = "balanced" if n.min() == n.max() else "not balanced"
         rows.append((g.name, str(len(n)), str(n.min()), f"{np.median(n):g}", str(n.max()), even))
     heads = ("grouping factor", "levels", "fewest rows", "median", "most rows", "rows per level")

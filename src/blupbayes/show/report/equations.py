@@ -53,7 +53,7 @@ def model_formula(design: Any) -> Formula:
 def mean_lines(design: Any) -> Iterator[tuple[Math | None, Math, Math]]:
     """y_i = fixed + offset + random + residual, a line for each group."""
     first = [*fixed_sum(design)]
-    if design.offset is not None:
+    if design.has_offset:
         first.append(sub(letter("o"), ROW))
     parts = [joined(first, PLUS)] if first else []
     parts += [random_sum(g) for g in design.groups]
@@ -147,7 +147,7 @@ def covariance(group: Any, several: bool) -> Math:
 def residual_line(design: Any) -> tuple[Math, Math, Math]:
     """How residuals are distributed; sigma's value where it is known."""
     variance = sup(SIGMA, number("2"))
-    if design.weights is not None:
+    if design.has_weights:
         variance = fraction(variance, sub(W, ROW))
     known = [] if design.sigma is None else [COMMA, SIGMA, IS, number(f"{design.sigma:g}"), words(" (known)")]
     return sub(EPS, ROW), DIST, row(NORMAL, op("("), number("0"), COMMA, variance, op(")"), *known)

@@ -111,14 +111,14 @@ def spread(group: Any) -> str:
 
 def known_words(design: Any) -> Iterator[str]:
     """Offset."""
-    if design.offset is not None:
+    if design.has_offset:
         yield "Offset: a known part of the mean, with no coefficient."
 
 
 def residual_words(design: Any) -> str:
     """What is left."""
     sd = "sd sigma, which is estimated" if design.sigma is None else f"known sd sigma = {design.sigma:g}"
-    if design.weights is None:
+    if not design.has_weights:
         return f"Residual: normal with mean 0 and {sd}, the same for every row."
     return (
         f"Residual: normal with mean 0, {sd}, at weight 1; at weight w its variance is sigma squared over w."
