@@ -11,7 +11,8 @@ from blupbayes import MixedModel
 from blupbayes.errors import RowsNotKeptError
 from blupbayes.mme.statistics import Statistics, reduce
 from blupbayes.mme.tails import StatisticsTails
-from blupbayes.model.measures import ColumnMoments, GroupMeasures, StoredMeasures
+from blupbayes.model.measures import ColumnMoments
+from blupbayes.model.stored_measures import StoredGroup, StoredMeasures
 
 
 def refused(self: Any) -> NoReturn:
@@ -76,10 +77,10 @@ def measures(design: Any, statistics: Statistics, pieces: int, middle: bool = Tr
             found = found.merged(ColumnMoments.of(x[rows]))
         return found
 
-    def group(g: Any) -> GroupMeasures:
+    def group(g: Any) -> StoredGroup:
         counts = [int((g.codes == j).sum()) for j in range(len(g.levels))]
         sums = [response[g.codes == j].sum() for j in range(len(g.levels))]
-        return GroupMeasures(moments(g.columns), np.array(counts), np.array(sums))
+        return StoredGroup(moments(g.columns), np.array(counts), np.array(sums))
 
     known = None if design.weights is None or not middle else float(np.median(design.weights))
     return StoredMeasures(

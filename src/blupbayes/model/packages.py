@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from blupbayes.errors import PriorError
 from blupbayes.model.distributions import Distribution, number
 from blupbayes.model.joint import Decov, InverseWishart, Wishart
-from blupbayes.model.measures import ColumnMoments
-from blupbayes.model.scales import DesignLike, GroupLike
+from blupbayes.model.scales import DesignLike
 
 __all__ = ["PACKAGES", "package_defaults"]
 
@@ -122,23 +121,27 @@ def bambi(design: DesignLike) -> Options:
     wide = math.sqrt((2.5 * s_y) ** 2 + sum((sds[k] * c[k]) ** 2 for k in slopes))
     if at is not None:
         sds[at], mean[at] = wide, design.measures.y.mean[0]
-    pairs = zip(design.groups, design.measures.groups, strict=True)
     return {
         **centred(design, mean, sds),
         "residual": Distribution("HalfStudentT", (4.0, s_y)),
-        "sd": {g.name: bambi_sds(g, m.columns, wide, s_y) for g, m in pairs},
+        "sd": bambi_sds(design, wide, s_y),
         "label": "defaults of Bambi" + at_means(at, mean, sds),
     }
 
 
-def bambi_sds(group: GroupLike, z: ColumnMoments, wide: float, s_y: float) -> dict[str, Distribution]:
-    """HalfNormal for each coefficient of a group."""
-    ones = (z.constant & (z.low == 1)).tolist()
-    scales = [
-        wide if one else 2.5 * s_y / positive(sd, name, "Bambi")
-        for name, one, sd in zip(group.names, ones, z.sd(0).tolist(), strict=True)
-    ]
-    return {name: Distribution("HalfNormal", (s,)) for name, s in zip(group.names, scales, strict=True)}
+def bambi_sds(design: DesignLike, wide: float, s_y: float) -> dict[str, dict[str, Distribution]]:
+    """HalfNormal for each coefficient of each group."""
+    out = {}
+    for group, of in zip(design.groups, design.measures.groups, strict=True):
+        ones, sds = (of.columns.constant & (of.columns.low == 1)).tolist(), of.columns.sd(0).tolist()
+        scales = [
+            wide if one else 2.5 * s_y / positive(sd, name, "Bambi")
+            for name, one, sd in zip(group.names, ones, sds, strict=True)
+        ]
+        out[group.name] = {
+            name: Distribution("HalfNormal", (s,)) for name, s in zip(group.names, scales, strict=True)
+        }
+    return out
 
 
 def blme(design: DesignLike) -> Options:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blupbayes.mme.least_squares import least_squares
 from blupbayes.model.measures import ColumnMoments, GroupMeasures, Measures
 
-__all__ = ["RowMeasures", "exponent", "flat_columns", "measured_group"]
+__all__ = ["RowMeasures", "exponent", "flat_columns"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -74,11 +74,9 @@ class RowMeasures(Measures):
         return ColumnMoments.of(self.design.X)
 
     @cached_property
-    def groups(self) -> tuple[GroupMeasures, ...]:  # type: ignore[override]
+    def groups(self) -> tuple[RowGroup, ...]:  # type: ignore[override]
         """One per grouping factor."""
-        d = self.design
-        response = d.y if d.offset is None else d.y - d.offset
-        return tuple(measured_group(g.codes, g.columns, response, len(g.levels)) for g in d.groups)
+        return tuple(RowGroup(self.design, g) for g in self.design.groups)
 
     @cached_property
     def weights(self) -> ColumnMoments | None:  # type: ignore[override]
@@ -115,13 +113,28 @@ class RowMeasures(Measures):
         return middle, float(np.median(np.abs(self.design.y - middle)))
 
 
-def measured_group(codes: Index, columns: Array, response: Array, J: int) -> GroupMeasures:
-    """Of rows: level (m,), columns (m, q) and y - offset (m,) of each; J levels."""
-    return GroupMeasures(
-        ColumnMoments.of(columns),
-        np.bincount(codes, minlength=J).astype(np.intp),
-        np.bincount(codes, response, J),
-    )
+class RowGroup(GroupMeasures):
+    """The measures of the rows of one grouping factor."""
+
+    def __init__(self, design: DesignLike, group: GroupLike) -> None:
+        self.design, self.group = design, group
+
+    @cached_property
+    def columns(self) -> ColumnMoments:  # type: ignore[override]
+        """Moments of its columns of Z (q)."""
+        return ColumnMoments.of(self.group.columns)
+
+    @cached_property
+    def counts(self) -> Index:  # type: ignore[override]
+        """Rows of each level (J,)."""
+        return np.bincount(self.group.codes, minlength=len(self.group.levels))
+
+    @cached_property
+    def sums(self) -> Array:  # type: ignore[override]
+        """Sums of y - offset by level (J,)."""
+        d = self.design
+        response = d.y if d.offset is None else d.y - d.offset
+        return np.bincount(self.group.codes, response, len(self.group.levels))
 
 
 @dataclass(frozen=True, eq=False)
