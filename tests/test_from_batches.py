@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from streams import CASES, SHARED, differences, shuffled
 
 import blupbayes as bb
+from streams import CASES, SHARED, differences, shuffled
 
 ANSWERS = 1e-10  # of the scale of each answer
 
@@ -17,7 +17,9 @@ ANSWERS = 1e-10  # of the scale of each answer
 def both(case: str, k: int) -> tuple[bb.MixedModel, bb.MixedModel]:
     formula, load, options = CASES[case]
     frame = load()
-    return bb.MixedModel(formula, frame, **options), bb.MixedModel.from_batches(formula, shuffled(frame, k), **options)
+    return bb.MixedModel(formula, frame, **options), bb.MixedModel.from_batches(
+        formula, shuffled(frame, k), **options
+    )
 
 
 def close(a: pd.Series, b: pd.Series, scale: pd.Series | float, tolerance: float = ANSWERS) -> None:
@@ -87,7 +89,9 @@ def test_new_rows_are_predicted_as_from_the_table() -> None:
 def test_rows_that_change_between_passes_are_told() -> None:
     frame = bb.load_dataset("rail")
     given = iter([frame, frame, frame, frame[:-1]])  # two looks at the columns, the first pass, the second
-    with pytest.raises(bb.DataError, match="18 rows when they were first read and 17 in the pass of the factor"):
+    with pytest.raises(
+        bb.DataError, match="18 rows when they were first read and 17 in the pass of the factor"
+    ):
         bb.MixedModel.from_batches("travel ~ 1 + (1 | Rail)", lambda: [next(given)])
 
 

@@ -20,7 +20,11 @@ from cluster import two_workers
 RAIL = bb.load_dataset("rail")
 ONE_WAY = bb.Prior(kappa=1e-4, mean=60.0, residual="HalfNormal(5)", sd="HalfNormal(30)")
 TRUTH = {"Rail": 24.0, "residual": 4.0}
-PRIORS = {"flat": "flat", "heavy": "HalfCauchy(50)", "tight": "HalfNormal(10)"}  # two need integrals of their own
+PRIORS = {
+    "flat": "flat",
+    "heavy": "HalfCauchy(50)",
+    "tight": "HalfNormal(10)",
+}  # two need integrals of their own
 
 
 @pytest.fixture(scope="module")

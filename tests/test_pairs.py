@@ -11,7 +11,9 @@ from blupbayes.mme.pairs import Pairs, joined
 
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("parts", [1, 13])
-def test_sums_are_those_of_the_dense_product(monkeypatch: pytest.MonkeyPatch, dense: bool, parts: int) -> None:
+def test_sums_are_those_of_the_dense_product(
+    monkeypatch: pytest.MonkeyPatch, dense: bool, parts: int
+) -> None:
     monkeypatch.setattr(pairs, "DENSE", 10**9 if dense else 0)
     rng = np.random.default_rng(0)
     n, J, q = 400, (15, 23), (2, 3)
@@ -24,7 +26,9 @@ def test_sums_are_those_of_the_dense_product(monkeypatch: pytest.MonkeyPatch, de
     found = one.cross()
     full = np.zeros((*J, *q))
     np.add.at(full, (i, j), left[:, :, None] * right[:, None, :])
-    assert found.dense(J) == pytest.approx(full.transpose(0, 2, 1, 3).reshape(J[0] * q[0], J[1] * q[1]), abs=1e-12)
+    assert found.dense(J) == pytest.approx(
+        full.transpose(0, 2, 1, 3).reshape(J[0] * q[0], J[1] * q[1]), abs=1e-12
+    )
     assert len(found.rows) == len(set(zip(i.tolist(), j.tolist(), strict=True)))
     assert (np.diff(found.rows * J[1] + found.cols) > 0).all()
 
@@ -40,6 +44,8 @@ def test_runs_halve_so_that_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_joined_runs_are_sorted_and_added() -> None:
-    keys, values = joined(np.array([1, 4]), np.array([1.0, 2.0]), np.array([0, 4, 9]), np.array([5.0, 6.0, 7.0]))
+    keys, values = joined(
+        np.array([1, 4]), np.array([1.0, 2.0]), np.array([0, 4, 9]), np.array([5.0, 6.0, 7.0])
+    )
     assert keys.tolist() == [0, 1, 4, 9]
     assert values.tolist() == [5.0, 1.0, 8.0, 7.0]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import CASES, differences, shuffled
 
 import blupbayes as bb
 from blupbayes.stream import saved
+from streams import CASES, differences, shuffled
 
 
 def model(case: str) -> bb.MixedModel:
@@ -17,7 +17,9 @@ def model(case: str) -> bb.MixedModel:
     return bb.MixedModel.from_batches(formula, shuffled(load(), 3), **options)
 
 
-@pytest.mark.parametrize("case", ["slopes", "weights", "years", "scaled", "factors", "crossed", "nested", "chain"])
+@pytest.mark.parametrize(
+    "case", ["slopes", "weights", "years", "scaled", "factors", "crossed", "nested", "chain"]
+)
 def test_what_is_read_is_what_was_written(tmp_path: Path, case: str) -> None:
     one = model(case)
     one.save(tmp_path / "site.npz")
@@ -38,7 +40,9 @@ def test_a_file_holds_no_row_and_no_code(tmp_path: Path) -> None:
     with np.load(tmp_path / "site.npz", allow_pickle=False) as file:
         assert not any(file[name].dtype.hasobject for name in file.files)
         numbers = np.concatenate([file[name].ravel() for name in file.files if file[name].dtype.kind == "f"])
-    inside = frame["Reaction"].sort_values().to_numpy()[1:-1]  # the smallest and the largest value are kept, as a range
+    inside = (
+        frame["Reaction"].sort_values().to_numpy()[1:-1]
+    )  # the smallest and the largest value are kept, as a range
     assert not np.isin(inside, numbers).any()
 
 
@@ -65,7 +69,9 @@ def test_another_format_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         bb.MixedModel.from_statistics(tmp_path / "old.npz")
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = model("slopes")
     one.save(tmp_path / "site.npz")
     before = (tmp_path / "site.npz").read_bytes()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from streams import CASES, SHARED, differences, shuffled, sleepstudy
 
 import blupbayes as bb
+from streams import CASES, SHARED, differences, shuffled, sleepstudy
 
 MERGED = [name for name in CASES if name not in {"scaled", "large crossed"}]
 
 
 def of_sites(case: str, parts: list[pd.DataFrame]) -> bb.MixedModel:
     formula, _, options = CASES[case]
-    return bb.MixedModel.from_statistics(*(bb.MixedModel.from_batches(formula, [part], **options) for part in parts))
+    return bb.MixedModel.from_statistics(
+        *(bb.MixedModel.from_batches(formula, [part], **options) for part in parts)
+    )
 
 
 @pytest.mark.parametrize("case", MERGED)
@@ -56,7 +58,9 @@ def test_answers_of_sites_are_those_of_the_table() -> None:
     table, merged = bb.MixedModel(formula, load(), **options), of_sites("weights", shuffled(load(), 4))
     one, other = table.fit(), merged.fit()
     assert other.theta == pytest.approx(one.theta, rel=1e-10)
-    assert other.ranef()["estimate"].to_numpy() == pytest.approx(one.ranef()["estimate"].to_numpy(), abs=1e-10 * one.sigma)
+    assert other.ranef()["estimate"].to_numpy() == pytest.approx(
+        one.ranef()["estimate"].to_numpy(), abs=1e-10 * one.sigma
+    )
     prior = bb.Prior(residual="HalfStudentT(3, 50)")
     a, b = table.integrate(prior).summary(), merged.integrate(prior).summary()
     assert ((a["mean"] - b["mean"]) / a["sd"]).abs().max() <= 1e-10
@@ -99,7 +103,10 @@ def test_statistics_of_other_models_are_refused(other: object, said: str) -> Non
 def test_a_site_that_lacks_a_category_is_told_what_to_write() -> None:
     formula = "Reaction ~ part + (1 | Subject)"
     frame = sleepstudy().assign(part=lambda d: d["part"].astype(str))
-    sites = [bb.MixedModel.from_batches(formula, [frame[frame["part"] != "mid"]]), bb.MixedModel.from_batches(formula, [frame])]
+    sites = [
+        bb.MixedModel.from_batches(formula, [frame[frame["part"] != "mid"]]),
+        bb.MixedModel.from_batches(formula, [frame]),
+    ]
     with pytest.raises(bb.DataError, match=r"different columns of X.*C\(x, levels="):
         bb.MixedModel.from_statistics(*sites)
 

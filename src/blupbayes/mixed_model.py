@@ -228,7 +228,9 @@ class MixedModel:
         from blupbayes.stream.models import of_batches
 
         options: dict[str, Any] = {"weights": weights, "offset": offset, "missing": missing, "sigma": sigma}
-        return cls._kept(*of_batches(formula, batches, batch_rows=batch_rows, progressbar=progressbar, **options))
+        return cls._kept(
+            *of_batches(formula, batches, batch_rows=batch_rows, progressbar=progressbar, **options)
+        )
 
     @classmethod
     def from_dask(
@@ -330,7 +332,7 @@ class MixedModel:
         return model
 
     @classmethod
-    def _from(cls, given: Source | Design) -> MixedModel:
+    def _from(cls, given: Any) -> MixedModel:
         model = cls.__new__(cls)
         model._set(given)
         return model

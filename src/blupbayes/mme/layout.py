@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from blupbayes.mme.coupling import Cross, Link, SparseCoupling, tail_times, tail_transposed_times
-from blupbayes.mme.memory import predict, require
 from blupbayes.mme.crossed import Span, sparse_coupling, sparse_tail_product, tail_product
+from blupbayes.mme.memory import predict, require
 
 __all__ = ["Block", "Layout", "Span", "arrange"]
 

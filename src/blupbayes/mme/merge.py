@@ -154,9 +154,7 @@ def in_joint(site: Site, layout: Layout, group: int | None) -> tuple[Array, Arra
     return full, np.zeros(0, dtype=np.intp)
 
 
-def from_sites(
-    sites: Sequence[Site], layout: Layout, from_U: Array, root: Array, group: int | None
-) -> Split:
+def from_sites(sites: Sequence[Site], layout: Layout, from_U: Array, root: Array, group: int | None) -> Split:
     """From the sites' own splits, whose ranges are of the same kind: what a site has inside its own range and the
     joint range does not hold is added to what is outside."""
     owns, lefts, links = [], [], []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +68,7 @@ class Pairs:
         return Cross(keys // self.J[1], keys % self.J[1], values)
 
 
-def joined(keys: Index, values: Array, more: Index, more_values: Array) -> tuple[Index, Array]:
+def joined[V: Array | Index](keys: Index, values: V, more: Index, more_values: V) -> tuple[Index, V]:
     """Two sorted runs as one, values of the same key added."""
     if not len(more):
         return keys, values
@@ -74,4 +76,5 @@ def joined(keys: Index, values: Array, more: Index, more_values: Array) -> tuple
     order = np.argsort(both, kind="stable")
     both = both[order]
     first = np.flatnonzero(np.concatenate([[True], both[1:] != both[:-1]]))
-    return both[first], np.add.reduceat(np.concatenate([values, more_values])[order], first, axis=0)
+    total: Any = np.add.reduceat(np.concatenate([values, more_values])[order], first, axis=0)
+    return both[first], total

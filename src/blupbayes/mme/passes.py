@@ -191,8 +191,9 @@ class ProductPass:
     """Sums of the pass that knows R.
 
     ``cuts``: per group the coefficients (J, q, r + 1) of what lies of [Q e] in the range of Z, about; None for groups
-    whose range is not looked at; a copy is without them: it can be merged, but not added to. Attributes: ``gram`` (r + 1, r + 1): [Q e]'[Q e]; ``root`` (r + 1, r + 1): triangular
-    root of what is left after the cuts; per group ``ZQe`` and ``Zleft`` (J, q, r + 1): Z'W of [Q e] and of what is left.
+    whose range is not looked at; a copy is without them: it can be merged, but not added to. Attributes: ``gram``
+    (r + 1, r + 1): [Q e]'[Q e]; ``root`` (r + 1, r + 1): triangular root of what is left after the cuts; per group
+    ``ZQe`` and ``Zleft`` (J, q, r + 1): Z'W of [Q e] and of what is left.
     """
 
     def __init__(self, regression: Regression, cuts: Sequence[Array | None], shapes: Shapes) -> None:

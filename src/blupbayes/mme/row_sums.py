@@ -20,8 +20,8 @@ class RowSums:
     """Moments of all columns, and sums by level, in one pass.
 
     Attributes: ``y``, ``response`` (y minus offset), ``offset``, ``weights``: moments of one column, or None; ``X``;
-    ``Z`` per group; per group ``counts`` and ``sums`` (J,), rows and responses of each level; ``halves`` of the weights,
-    on the way to their median.
+    ``Z`` per group; per group ``counts`` and ``sums`` (J,), rows and responses of each level; ``halves`` of the
+    weights, on the way to their median.
     """
 
     def __init__(self, J: Sequence[int]) -> None:

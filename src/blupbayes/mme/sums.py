@@ -65,8 +65,11 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """[Q e] inside and outside a Range: ``inside`` U'[Q e], ``root`` (r + 1, r + 1) of what is outside, and ``outside``,
-    per group Z'W (I - U U')[Q e] (J, q, r + 1)."""
+    """[Q e] inside and outside a Range.
+
+    ``inside``: U'[Q e]; ``root`` (r + 1, r + 1): of what is outside; ``outside``: per group Z'W (I - U U')[Q e],
+    (J, q, r + 1).
+    """
 
     range: Range
     inside: Array
@@ -171,11 +174,13 @@ def sums_of(
 
 
 def projected_again(of: Range, layout: Layout, first: Array, root: Array, left: tuple[Array, ...]) -> Split:
-    """The Split of a first projection U first that has left ``root`` and Z'left: what of it is still inside is moved."""
+    """The Split of a first projection that has left ``root`` and Z'left: what of it is still inside is moved."""
     second = of.of_sums(left, layout)
     crossed = of.crossed(second, layout)
     outside = tuple(x - y for x, y in zip(left, crossed, strict=True))
-    return Split(of, first + second, without(triangular_root(root), second.reshape(-1, second.shape[-1])), outside)
+    return Split(
+        of, first + second, without(triangular_root(root), second.reshape(-1, second.shape[-1])), outside
+    )
 
 
 def without(root: Array, inside: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Batches:
     n_rows: int | None
     tables: Callable[[Sequence[str]], Iterator[tuple[str, Any]]] = field(repr=False)
 
-    def frames(self, columns: Sequence[str]) -> Iterator[tuple[BatchNumber, pd.DataFrame]]:
+    def frames(self, columns: Sequence[str]) -> Generator[tuple[BatchNumber, pd.DataFrame]]:
         """Each batch with its number, from 1, as a pandas frame of some columns with rows 0, 1, ...
 
         Raises

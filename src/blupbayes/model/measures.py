@@ -54,14 +54,18 @@ class ColumnMoments:
     @classmethod
     def of(cls, columns: Array) -> ColumnMoments:
         """The moments of columns (n, m); a column alone may be (n,)."""
-        x = np.atleast_2d(np.ascontiguousarray(np.asarray(columns, float).T))  # (m, n): each column in one piece
+        x = np.atleast_2d(
+            np.ascontiguousarray(np.asarray(columns, float).T)
+        )  # (m, n): each column in one piece
         m, n = x.shape
         mean = x.mean(axis=1) if n else np.zeros(m)
         away = x - mean[:, None]
         shift = away.mean(axis=1) if n else np.zeros(m)
         m2 = np.array([a @ a for a in away]).reshape(m) - n * shift**2
         low, high = x.min(axis=1, initial=np.inf), x.max(axis=1, initial=-np.inf)
-        binary = np.array([lo >= 0 and hi <= 1 and is_binary(c) for c, lo, hi in zip(x, low, high, strict=True)], bool)
+        binary = np.array(
+            [lo >= 0 and hi <= 1 and is_binary(c) for c, lo, hi in zip(x, low, high, strict=True)], bool
+        )
         return cls(n, mean + shift, np.maximum(m2, 0.0), low, high, binary)
 
     def merged(self, other: ColumnMoments) -> ColumnMoments:

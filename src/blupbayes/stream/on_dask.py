@@ -126,5 +126,7 @@ def columns_of(ddf: Any) -> tuple[str, ...]:
     """
     if not hasattr(ddf, "to_delayed") or not hasattr(ddf, "columns"):
         kind = type(ddf).__name__
-        raise DataError(f"a {kind} is no Dask frame; give a dask.dataframe.DataFrame, or use MixedModel.from_batches")
+        raise DataError(
+            f"a {kind} is no Dask frame; give a dask.dataframe.DataFrame, or use MixedModel.from_batches"
+        )
     return tuple(str(name) for name in ddf.columns)

@@ -18,7 +18,8 @@ from blupbayes.mme.row_sums import RowSums
 from blupbayes.mme.statistics import GroupStatistics
 from blupbayes.mme.sums import Sums, range_of, statistics_of, sums_of
 from blupbayes.mme.tails import StatisticsTails
-from blupbayes.model.measures import ColumnMoments, GroupMeasures, StoredMeasures
+from blupbayes.model.measures import ColumnMoments
+from blupbayes.model.stored_measures import StoredGroup, StoredMeasures
 from blupbayes.model.streamed import Chunk, StreamedDesign
 from blupbayes.stream.passes import Engine
 
@@ -60,7 +61,7 @@ class Reduced:
         Sufficient for every answer.
     moments : mapping of ColumnMoments
         Of y, response (y - offset), X, and offset and weights if there are any.
-    groups : tuple of GroupMeasures
+    groups : tuple of StoredGroup
     middle_weight : float or None
         The median weight, if there are weights and it is known.
     layout : Layout, optional
@@ -69,20 +70,24 @@ class Reduced:
 
     sums: Sums
     moments: Mapping[str, ColumnMoments]
-    groups: tuple[GroupMeasures, ...]
+    groups: tuple[StoredGroup, ...]
     middle_weight: float | None
     layout: Layout | None = None
 
     def design(self, design: StreamedDesign) -> StreamedDesign:
         """The design, which then knows its statistics and measures."""
         labels = tuple(
-            GroupStatistics(g.name, g.levels, g.names, g.template, np.sqrt(np.einsum("jaa->a", D) / self.sums.n_obs))
+            GroupStatistics(
+                g.name, g.levels, g.names, g.template, np.sqrt(np.einsum("jaa->a", D) / self.sums.n_obs)
+            )
             for g, D in zip(design.groups, self.sums.D, strict=True)
         )
         statistics = statistics_of(self.sums, design.fixed_names, labels, design.sigma, self.layout)
         m = self.moments
         columns = (m["y"], m["response"], m["X"], self.groups, m.get("weights"), m.get("offset"))
-        return replace(design, measures=StoredMeasures(*columns, StatisticsTails(statistics), self.middle_weight))
+        return replace(
+            design, measures=StoredMeasures(*columns, StatisticsTails(statistics), self.middle_weight)
+        )
 
 
 class MedianPass:
@@ -124,7 +129,7 @@ def reduce_batches(design: StreamedDesign, engine: Engine) -> Reduced:
     product, *median = visit(design, engine, "cross-products", makers)
     sums = sums_of(factor, regression, crosses, layout, of, approximate, product)
     groups = tuple(
-        GroupMeasures(Z, counts.astype(np.intp), total)
+        StoredGroup(Z, counts.astype(np.intp), total)
         for Z, counts, total in zip(rows.Z, rows.counts, rows.sums, strict=True)
     )
     return Reduced(sums, rows.moments, groups, median[0].halves.median() if median else None, layout)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from blupbayes.errors import DataError
 from blupbayes.mme.coupling import Cross
 from blupbayes.mme.sums import Range, Split, Sums
-from blupbayes.model.measures import ColumnMoments, GroupMeasures
+from blupbayes.model.measures import ColumnMoments
+from blupbayes.model.stored_measures import StoredGroup
 from blupbayes.model.streamed import StreamedDesign
 from blupbayes.stream.reduction import Reduced
 
@@ -41,7 +42,8 @@ def save(path: str | Path, design: StreamedDesign, reduced: Reduced) -> None:
     arrays = sums_to_arrays(reduced.sums) | measures_to_arrays(reduced)
     try:
         with half.open("wb") as file:
-            np.savez(file, head=np.array(json.dumps(head | plain_numbers(reduced.sums))), **arrays)
+            arrays["head"] = np.array(json.dumps(head | plain_numbers(reduced.sums)))
+            np.savez(file, allow_pickle=False, **arrays)
         half.replace(target)
     except OSError as error:
         raise DataError(f"the statistics cannot be written to '{path}': {error.strerror}") from error
@@ -65,7 +67,9 @@ def load(path: str | Path) -> tuple[StreamedDesign, Reduced]:
     except FileNotFoundError as error:
         raise DataError(f"there is no file '{path}'") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        message = f"'{path}' does not hold the statistics of a model, or is damaged; write it with model.save(path)"
+        message = (
+            f"'{path}' does not hold the statistics of a model, or is damaged; write it with model.save(path)"
+        )
         raise DataError(message) from error
     if not known:
         raise DataError(f"'{path}' was written in another format ({head['format']}); save it again")
@@ -89,7 +93,12 @@ def sums_to_arrays(sums: Sums) -> Arrays:
     """The sums by name."""
     split = sums.split
     out: Arrays = {"kept": sums.kept, "R": sums.R, "beta": sums.beta}
-    out |= {"from_U": split.range.from_U, "root": split.range.root, "inside": split.inside, "within": split.root}
+    out |= {
+        "from_U": split.range.from_U,
+        "root": split.range.root,
+        "inside": split.inside,
+        "within": split.root,
+    }
     for k, (D, ZQe, outside) in enumerate(zip(sums.D, sums.ZQe, split.outside, strict=True)):
         out |= {f"D_{k}": D, f"ZQe_{k}": ZQe, f"outside_{k}": outside}
     for (i, j), cross in sums.crosses.items():
@@ -107,8 +116,12 @@ def sums_from_arrays(head: Mapping[str, Any], arrays: Arrays) -> Sums:
         for i, j in head["crosses"]
     }
     return Sums(
-        **{name: head[name] for name in ("n_obs", "log_weights", "ee")},
-        **{name: arrays[name] for name in ("kept", "R", "beta")},
+        n_obs=head["n_obs"],
+        log_weights=head["log_weights"],
+        kept=arrays["kept"],
+        R=arrays["R"],
+        beta=arrays["beta"],
+        ee=head["ee"],
         D=tuple(arrays[f"D_{i}"] for i in k),
         crosses=crosses,
         ZQe=tuple(arrays[f"ZQe_{i}"] for i in k),
@@ -129,7 +142,7 @@ def measures_from_arrays(sums: Sums, head: Mapping[str, Any], arrays: Arrays) ->
     n = sums.n_obs
     names = [name for name in ("y", "response", "X", "offset", "weights") if f"moments_{name}" in arrays]
     groups = tuple(
-        GroupMeasures(unpacked(n, arrays[f"moments_Z_{k}"]), arrays[f"counts_{k}"], arrays[f"sums_{k}"])
+        StoredGroup(unpacked(n, arrays[f"moments_Z_{k}"]), arrays[f"counts_{k}"], arrays[f"sums_{k}"])
         for k in range(head["groups"])
     )
     moments = {name: unpacked(n, arrays[f"moments_{name}"]) for name in names}
@@ -143,4 +156,5 @@ def packed(moments: ColumnMoments) -> NDArray[np.float64]:
 
 def unpacked(n: int, rows: NDArray[np.float64]) -> ColumnMoments:
     """Their inverse."""
-    return ColumnMoments(n, *rows[:4], rows[4] == 1.0)
+    mean, m2, low, high, binary = rows
+    return ColumnMoments(n, mean, m2, low, high, binary == 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from blupbayes.errors import DataError
 from blupbayes.mme.merge import merged
-from blupbayes.model.measures import ColumnMoments, GroupMeasures
+from blupbayes.model.measures import ColumnMoments
+from blupbayes.model.stored_measures import StoredGroup
 from blupbayes.model.streamed import StreamedDesign, StreamedGroup
 from blupbayes.model.vocabulary import Column, Vocabulary
 from blupbayes.stream.reduction import Reduced
@@ -42,7 +42,8 @@ def together(one: Site, other: Site) -> Site:
     J = [len(group.levels) for group in design.groups]
     sums = merged(mine.sums, theirs.sums, places, J)
     groups = tuple(
-        joint_group(x, p, y, q, n) for x, p, y, q, n in zip(mine.groups, places[0], theirs.groups, places[1], J, strict=True)
+        joint_group(x, p, y, q, n)
+        for x, p, y, q, n in zip(mine.groups, places[0], theirs.groups, places[1], J, strict=True)
     )
     moments = {name: m.merged(theirs.moments[name]) for name, m in mine.moments.items()}
     return design, Reduced(sums, moments, groups, joint_median(mine, theirs))
@@ -59,7 +60,10 @@ def check_same_model(a: StreamedDesign, b: StreamedDesign) -> None:
         "columns of X": (list(a.fixed_names), list(b.fixed_names)),
     }
     names = [g.name for g in a.groups]
-    pairs |= {f"coefficients of '{x.name}'": (list(x.names), list(y.names)) for x, y in zip(a.groups, b.groups, strict=False)}
+    pairs |= {
+        f"coefficients of '{x.name}'": (list(x.names), list(y.names))
+        for x, y in zip(a.groups, b.groups, strict=False)
+    }
     for what, (first, second) in pairs.items():
         if first != second:
             raise DataError(
@@ -104,7 +108,8 @@ def joint_column(name: str, one: Column, other: Column) -> Column:
     """One column of both sites, its levels in order."""
     if one.kind != other.kind and {one.kind, other.kind} != {"int", "float"}:
         raise DataError(
-            f"the statistics cannot be merged: column '{name}' holds {one.kind} at one site and {other.kind} at the other"
+            f"the statistics cannot be merged: column '{name}' holds {one.kind} at one site and {other.kind} "
+            "at the other"
         )
     kind = one.kind if one.kind == other.kind else "float"
     if one.values is None or other.values is None:
@@ -129,13 +134,19 @@ def decoded(
     words: Vocabulary, names: str, design: StreamedDesign, columns: dict[str, Column]
 ) -> NDArray[np.int64]:
     """The numbers of a site's combinations of levels among the joint levels."""
-    (encoding,) = (e for e in design.encoding.groups.values() if ":".join(f.name for f in e.grouping.factors) == names)
+    (encoding,) = (
+        e for e in design.encoding.groups.values() if ":".join(f.name for f in e.grouping.factors) == names
+    )
     own = [words.columns[c].values for c in encoding.factors]
     joint = [columns[c].values for c in encoding.factors]
     if any(x is None for x in (*own, *joint)):
         raise DataError(f"the statistics of '{names}' lack its levels; save them again")
     places = np.unravel_index(words.combinations[names], [len(x) for x in own if x is not None])
-    moved = [to.get_indexer(x)[k] for x, to, k in zip(own, joint, places, strict=True) if x is not None and to is not None]
+    moved = [
+        to.get_indexer(x)[k]
+        for x, to, k in zip(own, joint, places, strict=True)
+        if x is not None and to is not None
+    ]
     return np.ravel_multi_index(moved, [len(x) for x in joint if x is not None]).astype(np.int64)
 
 
@@ -149,16 +160,16 @@ def place(mine: StreamedGroup, both: StreamedGroup) -> Index:
     return np.asarray(pd.Index(both.levels).get_indexer(pd.Index(mine.levels)), dtype=np.intp)
 
 
-def joint_group(a: GroupMeasures, at: Index, b: GroupMeasures, there: Index, J: int) -> GroupMeasures:
+def joint_group(a: StoredGroup, at: Index, b: StoredGroup, there: Index, J: int) -> StoredGroup:
     """Rows and responses of the joint levels."""
     return spread(a, at, J).merged(spread(b, there, J))
 
 
-def spread(group: GroupMeasures, at: Index, J: int) -> GroupMeasures:
+def spread(group: StoredGroup, at: Index, J: int) -> StoredGroup:
     """A site's sums in the places of the joint levels."""
     counts, sums = np.zeros(J, dtype=np.intp), np.zeros(J)
     counts[at], sums[at] = group.counts, group.sums
-    return GroupMeasures(group.columns, counts, sums)
+    return StoredGroup(group.columns, counts, sums)
 
 
 def joint_median(a: Reduced, b: Reduced) -> float | None:
