@@ -227,6 +227,8 @@ def test_a_batch_that_lacks_a_column_is_named():
 def test_passes_of_two_models_are_not_merged():
     with pytest.raises(DataError, match="first passes of two models"):
         pass_over([FRAME]).merge(pass_over([FRAME], "y ~ x + (1 | g)"))
+    with pytest.raises(DataError, match="first passes of two models"):
+        pass_over([FRAME]).merge(pass_over([FRAME], weights="few"))
 
 
 @pytest.mark.parametrize("missing", ["raise", "drop"])
