@@ -21,6 +21,7 @@ from blupbayes.errors import (
     LessonError,
     NewLevelError,
     PriorError,
+    RowsNotKeptError,
 )
 from blupbayes.external import external
 from blupbayes.figure import figure
@@ -50,6 +51,7 @@ __all__ = [
     "NewLevelError",
     "Prior",
     "PriorError",
+    "RowsNotKeptError",
     "Wishart",
     "__version__",
     "anova",
