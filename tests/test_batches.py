@@ -123,7 +123,7 @@ def test_a_number_of_a_batch_names_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("batches", "words"),
     [
-        (lambda: generator(), "read only once"),
+        (lambda: generator(), "are a generator, which can be read only once"),
         (lambda: iter(pieces(4)), "read only once"),
         (lambda: map(pd.DataFrame, [FRAME]), "read only once"),
         (lambda: itertools.repeat(iter(pieces(4))).__next__, "same iterator each time"),

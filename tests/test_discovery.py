@@ -150,6 +150,9 @@ def test_one_factor_decides_another_until_a_row_says_otherwise():
     assert held.holds
     held.merge(other, np.array([1]), np.array([-9, 5]))
     assert not held.holds
+    fresh = Partition()
+    fresh.merge(held, np.arange(9), np.arange(9))
+    assert not fresh.holds
 
 
 def test_a_million_levels_in_small_batches_cost_no_more_than_their_rows():
@@ -209,6 +212,13 @@ def test_a_batch_that_differs_is_named_with_its_column(change, words):
             pass_over([FRAME.assign(**change)], formula, [2]).merge(pass_over([FRAME], formula, [1]))
 
 
+def test_the_first_batch_is_the_one_with_the_lowest_number():
+    found = pass_over([FRAME, FRAME, FRAME], numbers=[4, 3, 6])
+    found.merge(pass_over([FRAME], numbers=[5]))
+    with pytest.raises(DataError, match="batch 7: column 'x' holds text, in batch 3 it holds numbers"):
+        found.add(7, FRAME.assign(x="a"))
+
+
 def test_a_batch_that_lacks_a_column_is_named():
     with pytest.raises(DataError, match="batch 2: no column 'text'"):
         pass_over([FRAME, FRAME.drop(columns="text")])
@@ -217,6 +227,8 @@ def test_a_batch_that_lacks_a_column_is_named():
 def test_passes_of_two_models_are_not_merged():
     with pytest.raises(DataError, match="first passes of two models"):
         pass_over([FRAME]).merge(pass_over([FRAME], "y ~ x + (1 | g)"))
+    with pytest.raises(DataError, match="first passes of two models"):
+        pass_over([FRAME]).merge(pass_over([FRAME], weights="few"))
 
 
 @pytest.mark.parametrize("missing", ["raise", "drop"])

@@ -60,7 +60,7 @@ FORMULAS = [
     "y ~ C(few, levels=[30, 20, 10, 0]) + few + (1 | few)",
     "y ~ C(text, contr.helmert) : x + (C(few) | g)",
     "y ~ x + (1 | name/g)",
-    "y ~ x + (x | name:g) + (0 + few | g:name) + (1 | text:name:level)",
+    "y ~ x + (x | name:g) + (0 + few | g:name) + (1 | g:few:text)",
     "y ~ scale(far) + (scale(far) | g)",
     "y ~ center(far) + standardize(far):text + (1 | g)",
     "y ~ scale(far, ddof=0) + scale(x, center=False) + (1 | g)",

@@ -109,8 +109,10 @@ class Discovery:
         DataError
             If a column holds something else there.
         """
-        if vars(other.question.plan.terms) != vars(self.question.plan.terms):
-            raise DataError("these are first passes of two models; merge passes of one formula only")
+        if other.question.asked != self.question.asked:
+            raise DataError(
+                "these are first passes of two models; merge passes of one formula, with the same options"
+            )
         maps = {name: seen.merge(other.seen[name]) for name, seen in self.seen.items()}
         columns = self.question.plan.groups
         numbers = {

@@ -47,6 +47,12 @@ class Question:
     listed: frozenset[str]
 
     @property
+    def asked(self) -> tuple[Any, ...]:
+        """What makes two questions the same."""
+        terms = self.plan.terms
+        return terms, dict(self.plan.extra), self.weights, self.offset, self.missing, self.names
+
+    @property
     def plain_values(self) -> tuple[tuple[str, str], ...]:
         """Role and text of the response, weights and offsets that are single columns."""
         pairs = [(role, text) for role, texts in self.plan.singles.items() for text in texts]
