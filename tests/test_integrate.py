@@ -294,3 +294,21 @@ def test_no_sampler_is_loaded():
 def test_integral_of_design_and_statistics():
     model = bb.MixedModel("travel ~ 1 + (1 | Rail)", bb.load_dataset("rail"))
     assert integrate(model.design, model.statistics, bb.Prior().resolve(model.design)).error <= 0.01
+
+
+def test_random_effects_that_will_not_fit_at_all_points_are_refused(monkeypatch):
+    """Before the lattice is made; what is expected of it is what it will be, but for the shape of the bell."""
+    from blupbayes.bayes import integrate as module
+    from blupbayes.errors import TooLargeError
+    from blupbayes.mme import memory
+
+    model = bb.MixedModel("Reaction ~ Days + (Days | Subject)", bb.load_dataset("sleepstudy"))
+    counts = []
+    monkeypatch.setattr(module, "require_points", lambda m, statistics: counts.append(m))
+    found = model.integrate()
+    assert 0.5 < len(found.integral.mixture.points) / counts[-1] < 2.0
+    monkeypatch.undo()
+    monkeypatch.setattr(memory, "NEVER", 0)
+    monkeypatch.setattr(memory, "available", lambda: 100_000)
+    with pytest.raises(TooLargeError, match=r"36 random effects needs about .* 0\.0001 GB are available"):
+        model.integrate()

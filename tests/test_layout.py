@@ -101,3 +101,39 @@ def test_a_chain_too_wide_for_its_tail_is_cut(monkeypatch):
 def test_description_names_every_block():
     _, statistics, _ = case("three")
     assert statistics.layout.describe().count("\n") == 2
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_correlated_slopes_on_both_sides_of_a_crossing(sparse, monkeypatch):
+    """T of the tail is no diagonal matrix: the level blocks of W and N, N of the tail, and log|.|, by dense algebra."""
+    from blupbayes.mme.factor import factorize
+
+    monkeypatch.setattr(layouts, "DENSE_LIMIT", 0)
+    monkeypatch.setattr(layouts, "SPARSE_FROM", 0 if sparse else 1e9)
+    monkeypatch.setattr(layouts, "SPARSE_SHARE", 10.0)
+    rng, n, J = np.random.default_rng(3), 150, (14, 9)
+    frame = {"y": rng.normal(size=n), "x": rng.normal(size=n)} | {
+        name: np.r_[np.arange(k), rng.integers(0, k, n - k)] for name, k in zip("ab", J, strict=True)
+    }
+    statistics = reduce(build("y ~ x + (x | a) + (x | b)", frame))
+    assert isinstance(statistics.layout.chain[0].tail, SparseCoupling) == sparse
+    T = (np.array([[1.1, 0.0], [0.7, 0.4]]), np.array([[0.8, 0.0], [-0.5, 0.9]]))
+    factor = factorize(statistics, T)
+    rows = np.column_stack([np.ones(n), frame["x"]])
+    Z = np.hstack(
+        [
+            (np.eye(k)[frame[g]][:, :, None] * rows[:, None]).reshape(n, -1)
+            for g, k in zip("ab", J, strict=True)
+        ]
+    )
+    Lam = np.zeros((46, 46))
+    Lam[:28, :28], Lam[28:, 28:] = np.kron(np.eye(14), T[0]), np.kron(np.eye(9), T[1])
+    inner = Lam.T @ Z.T @ Z @ Lam + np.eye(46)
+    W = Lam @ np.linalg.inv(inner) @ Lam.T
+    N = Z.T @ Z - Z.T @ Z @ W @ Z.T @ Z
+    assert factor.log_det == pytest.approx(np.linalg.slogdet(inner)[1], rel=1e-13)
+    for found, whole in ((factor.W_levels, W), (factor.N_levels, N)):
+        for blocks, k, o in zip(found, J, (0, 28), strict=True):
+            here = whole[o : o + 2 * k, o : o + 2 * k].reshape(k, 2, k, 2)[np.arange(k), :, np.arange(k), :]
+            close(blocks, here, np.linalg.norm(whole), tolerance=1e-12)
+    close(factor.information(np.eye(46)), N, tolerance=1e-12)

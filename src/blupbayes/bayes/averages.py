@@ -76,7 +76,7 @@ def averaged(mixture: Mixture, w: Array, T: Sequence[Array], *, medians: bool) -
         blup,
         mean,
         mean,
-        (w * s2) @ mixture.unit_variance,
+        (w * s2) @ mixture.unit_variance(slice(None)),
         w @ (p.base - blup) ** 2,
         variance,
         variance,

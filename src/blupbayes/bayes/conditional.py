@@ -54,15 +54,15 @@ def means_of(fixed_names: Sequence[str], groups: Sequence[tuple[Sequence[str], S
     groups : sequence of (levels, coefficients)
         In the model's order; b is level by level, coefficient by coefficient.
     """
-    left, right, start = [], [], len(fixed_names)
+    place = {name: k for k, name in reversed(list(enumerate(fixed_names)))}
+    left, right, start = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.intp)], len(fixed_names)
     for levels, names in groups:
-        for j in range(len(levels)):
-            for k, name in enumerate(names):
-                if name in fixed_names:
-                    left.append(list(fixed_names).index(name))
-                    right.append(start + j * len(names) + k)
-        start += len(levels) * len(names)
-    return Means(np.array(left, dtype=np.intp), np.array(right, dtype=np.intp))
+        J, q = len(levels), len(names)
+        shared = [k for k, name in enumerate(names) if name in place]
+        left.append(np.tile([place[names[k]] for k in shared], J).astype(np.intp))
+        right.append((start + q * np.arange(J)[:, None] + np.array(shared, dtype=np.intp)).ravel())
+        start += J * q
+    return Means(np.concatenate(left), np.concatenate(right))
 
 
 def conditional(

@@ -6,6 +6,7 @@ The lattice is made finer and wider until the error that it states for every mea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +22,8 @@ from blupbayes.bayes.mixture import Mixture
 from blupbayes.bayes.points import Points, join
 from blupbayes.bayes.propriety import check_beta
 from blupbayes.bayes.scan import starts
-from blupbayes.errors import BlupbayesError, IntegrationError
+from blupbayes.errors import BlupbayesError, IntegrationError, TooLargeError
+from blupbayes.mme.memory import lacking
 from blupbayes.mme.statistics import Statistics
 from blupbayes.model.design import Design
 from blupbayes.model.resolved import ResolvedPrior
@@ -38,6 +40,7 @@ CROWDED = 4  # variance parameters from which a lattice that is too large gives 
 ON_LATTICE = 7  # variance parameters besides sigma; more of them go to a cloud
 FIRST_CLOUD = 512  # points of each replicate
 MAX_CLOUD = 65_536  # points in all
+HELD = 2.5  # times what is held of all points at the end, while they are put together
 SEED = 20_260_000  # what scrambles them
 
 
@@ -103,9 +106,11 @@ class Reader:
         """Fill a lattice; a wider one of the same spacing keeps what it has."""
         if plan.spacing != self.spacing:
             self.forget(plan.spacing)
+        require_points(expected(plan, len(self.axes)), self.marginal.statistics)
         lattice = fill(self.evaluate, self.known, self.modes, self.axes, plan.drop)
-        self.found = [join(self.found)]
-        chosen = self.found[0].take(np.array([self.place[tuple(k)] for k in lattice.index.tolist()]))
+        index = [tuple(k) for k in lattice.index.tolist()]
+        chosen = join(self.found, np.array([self.place[k] for k in index]))
+        self.found, self.place = [chosen], {k: i for i, k in enumerate(index)}
         return Mixture(self.marginal.coordinates, lattice, chosen, rel_error)
 
     def evaluate(self, index: Index, floor: float) -> None:
@@ -146,6 +151,8 @@ def integrate(
         If rel_error is no share.
     IntegrationError
         If the lattice would have too many points.
+    TooLargeError
+        If the random effects at all of them will not fit into memory.
     IdentifiabilityError, PriorError
         If the posterior is improper.
     """
@@ -158,6 +165,31 @@ def integrate(
     modes = find_modes(marginal.log_density, starts(marginal, statistics))
     mixture, found, count = solve(marginal, modes, rel_error)
     return Integral(marginal, mixture, modes, mixture.lattice.log_total, found, rel_error, count)
+
+
+def expected(plan: Plan, d: int) -> int:
+    """Points of a lattice in d dimensions, if the posterior is a bell: the volume of a ball over that of a cell."""
+    ball = np.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * plan.drop) ** (d / 2)
+    return int(ball / plan.spacing**d) + 1
+
+
+def require_points(m: int, statistics: Statistics) -> None:
+    """Refuse what will not fit: random effects and group means, their means and variances, at m points.
+
+    Raises
+    ------
+    TooLargeError
+    """
+    s = statistics
+    need = int(HELD * m * 8 * 2 * s.layout.size * (3 + s.rank))
+    there = lacking(need)
+    if there is not None:
+        raise TooLargeError(
+            f"the exact posterior of {s.layout.size} random effects needs about {need / 1e9:.3g} GB, as each of them "
+            f"is followed over about {m} values of the variances; {there / 1e9:.3g} GB are available. fit() gives the "
+            "BLUPs and their errors at the estimated variances for a small share of that; else leave out levels with "
+            "few rows, take fewer random coefficients, or use a machine with more memory."
+        )
 
 
 def solve(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:
@@ -186,6 +218,7 @@ def by_lattice(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixt
 
 def by_cloud(marginal: Marginal, modes: Modes, rel_error: float) -> tuple[Mixture, Accuracy, int]:
     """Twice as many points until the stated error is small enough, or there are MAX_CLOUD of them."""
+    require_points(FIRST_CLOUD * REPLICATES, marginal.statistics)
     proposal, begin, end = Proposal(modes), 0, FIRST_CLOUD
     drawn: list[tuple[Array, Array, Index]] = []
     points: list[Points] = []

@@ -65,25 +65,28 @@ class Mixture:
 
     def linear(self, w: Array) -> Moments:
         """beta, b and group means, for points of weights w (m,) [E-TOWER], [E-TOTALVAR]."""
-        between, inside = self.given_theta
-        mean = w @ between
-        return Moments(mean, np.sqrt(np.maximum(w @ (inside + (between - mean) ** 2), 0.0)))
+        if self.points.base.size <= CHUNK:
+            return Moments(*averaged(w, *self.given_theta))
+        parts = [averaged(w, *self.given(which)) for which in self.portions(slice(None))]
+        return Moments(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
     @cached_property
     def given_theta(self) -> tuple[Array, Array]:
         """Means and variances (m, Q) given theta alone."""
+        parts = [self.given(which) for which in self.portions(slice(None))]
+        between, inside = (np.concatenate(x, axis=1) for x in zip(*parts, strict=True))
+        return between, inside
+
+    def given(self, which: slice) -> tuple[Array, Array]:
+        """The same of some linear quantities."""
         p, within = self.few, self.few.within
         if self.flat_prior:
-            return p.base, p.extra + np.sum(within * np.exp(2.0 * p.log_sigma), axis=1)[
-                :, None
-            ] * self.unit_variance
-        between, inside = np.empty_like(p.base), np.empty_like(p.base)
-        for which in self.portions(slice(None)):
-            means, variances = self.components(which)
-            between[:, which] = np.einsum("ms,msq->mq", within, means)
-            means = means - between[:, None, which]
-            inside[:, which] = np.einsum("ms,msq->mq", within, variances + means**2)
-        return between, inside
+            s2 = np.sum(within * np.exp(2.0 * p.log_sigma), axis=1)[:, None]
+            return p.base[:, which], p.extra[:, which] + s2 * self.unit_variance(which)
+        means, variances = self.components(which)
+        between = np.einsum("ms,msq->mq", within, means)
+        means = means - between[:, None]
+        return between, np.einsum("ms,msq->mq", within, variances + means**2)
 
     def portions(self, columns: slice) -> Iterator[slice]:
         """Some linear quantities at a time, so that no more than CHUNK numbers are held."""
@@ -91,10 +94,10 @@ class Mixture:
         size = max(1, CHUNK // self.few.within.size)
         return (slice(k, min(k + size, end)) for k in range(begin, end, size))
 
-    @cached_property
-    def unit_variance(self) -> Array:
-        """Conditional variances over sigma^2 (m, Q) under a flat prior."""
-        return np.asarray(self.points.own + np.einsum("mqr,mqr->mq", self.points.B, self.points.B))
+    def unit_variance(self, which: slice) -> Array:
+        """Conditional variances over sigma^2 (m, n) of some linear quantities under a flat prior."""
+        B = self.points.B[:, which]
+        return np.asarray(self.points.own[:, which] + np.einsum("mqr,mqr->mq", B, B))
 
     def components(self, which: slice) -> tuple[Array, Array]:
         """Means and variances (m, S, n) of some of the linear quantities at every node of `few`."""
@@ -105,7 +108,7 @@ class Mixture:
             p.extra[:, None, which],
         )
         if self.flat_prior:
-            variances = s2 * self.unit_variance[:, None, which] + extra
+            variances = s2 * self.unit_variance(which)[:, None] + extra
             return np.broadcast_to(base, variances.shape), variances
         B, shrunk = p.B[:, which], s2 * p.tau[:, :, None] * p.shrink[:, None, :]
         means = base - np.einsum("mqr,msr->msq", B, shrunk / (1.0 + shrunk) * p.t[:, None, :])
@@ -236,3 +239,9 @@ class Mixture:
         design = np.column_stack([np.ones(len(z)), self.lattice.index]) * np.sqrt(self.weights)[:, None]
         slope = np.linalg.lstsq(design, z * np.sqrt(self.weights))[0][1:]
         return float(np.abs(slope).max())
+
+
+def averaged(w: Array, between: Array, inside: Array) -> tuple[Array, Array]:
+    """Means and sds (n,) over points of weights w (m,), of what has these means and variances (m, n) at each."""
+    mean = w @ between
+    return mean, np.sqrt(np.maximum(w @ (inside + (between - mean) ** 2), 0.0))

@@ -71,18 +71,19 @@ class Points:
         return Points(**columns, corrs=tuple(R[which] for R in self.corrs))
 
 
-def join(parts: Sequence[Points]) -> Points:
-    """All points of several."""
+def join(parts: Sequence[Points], which: NDArray[np.intp] | None = None) -> Points:
+    """All points of several, or some of them; array by array, as those of many levels are large."""
+    chosen = slice(None) if which is None else which
     S = max(p.within.shape[1] for p in parts)
     columns: dict[str, Any] = {}
     for f in fields(Points):
         values = [getattr(p, f.name) for p in parts]
         if f.name == "corrs":
-            columns[f.name] = tuple(np.concatenate(R) for R in zip(*values, strict=True))
+            columns[f.name] = tuple(np.concatenate(R)[chosen] for R in zip(*values, strict=True))
         else:
             if f.name in ("log_sigma", "within", "tau"):
                 values = [padded(x, S, 0.0 if f.name == "within" else None) for x in values]
-            columns[f.name] = np.concatenate(values)
+            columns[f.name] = np.concatenate(values)[chosen]
     return Points(**columns)
 
 

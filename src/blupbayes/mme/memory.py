@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blupbayes.errors import TooLargeError
 
-__all__ = ["Need", "available", "predict", "require", "require_rows", "rows"]
+__all__ = ["Need", "available", "lacking", "predict", "require", "require_rows", "rows"]
 
 NUMBER = 8  # bytes
 GB = 1e9
