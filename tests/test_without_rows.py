@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -176,6 +177,15 @@ def test_posteriors(name):
     assert set(drawn[1].children) == {"posterior", "log_prior"}
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_default_priors(name):
+    one, two = (bb.Prior().resolve(m.design) for m in pair(name))
+    assert str(one) == str(two)
+    assert one.residual_scale == pytest.approx(two.residual_scale, rel=1e-13)
+    for a, b in zip(one.groups, two.groups, strict=True):
+        np.testing.assert_allclose(a.scales, b.scales, rtol=1e-13)
+
+
 @pytest.mark.parametrize("package", ["rstanarm", "bambi", "blme", "inla"])
 @pytest.mark.parametrize("name", ["crossed", "weights, offset, aliased", "arrays"])
 def test_priors_of_packages(package, name):
@@ -296,13 +306,24 @@ def test_refusals(what):
 
 
 @pytest.mark.parametrize(
-    "repeats", [1, 40]
-)  # of all levels, the rows with them: one dense block, and a chain
-@pytest.mark.parametrize(("formula", "prior", "expected"), CASES)
+    "what", ["residuals", "fitted", "leverage", "quantile residuals", "own rows", "simulate"]
+)
+def test_refusals_come_before_work(what):
+    fit = rowless(MODELS["sleepstudy"]()).fit()
+    with pytest.raises(RowsNotKeptError):
+        NEEDS_ROWS[what](SimpleNamespace(fit=lambda: fit))
+    assert "solved" not in vars(fit)
+
+
+CHAINS = [case for case in CASES if "C(g)" not in case[0]]  # as many columns of X as levels: not with many
+
+
+@pytest.mark.parametrize(
+    ("formula", "prior", "expected", "repeats"), [*((*c, 1) for c in CASES), *((*c, 40) for c in CHAINS)]
+)
 def test_exponents_from_the_statistics(formula, prior, expected, repeats):
+    """Of one dense block, and of a chain."""
     data = frame()
-    if repeats > 1 and "C(g)" in formula:
-        pytest.skip("as many columns of X as levels")
     more = [
         data.assign(
             g=data["g"] + 5 * k, x=data["x"] + 0.1 * k * data["h"], w=data["w"] + k, v=data["v"] * (-1.5) ** (k % 7)
@@ -316,7 +337,7 @@ def test_exponents_from_the_statistics(formula, prior, expected, repeats):
     stored, rows = StatisticsTails(statistics).beside(flat), design.measures.tails.beside(flat)
     assert stored.rank == rows.rank
     assert stored.exponent(0, np.ones(1)) == rows.exponent(0, np.ones(1)) == expected + 5 * (repeats - 1)
-    assert StatisticsTails(statistics).saturated == design.measures.tails.saturated == False  # noqa: E712
+    assert not StatisticsTails(statistics).saturated and not design.measures.tails.saturated
 
 
 @pytest.mark.parametrize(
@@ -332,6 +353,13 @@ def test_exponents_of_terms_and_of_further_factors(formula, J):
         for start, stop in [(0, 1), (0, len(g.names)), (len(g.names) - 1, len(g.names))]:
             c = design.measures.combination(k, start, stop)
             assert stored.exponent(k, c) == rows.exponent(k, c)
+
+
+@pytest.mark.parametrize("J", [5, 150])
+def test_levels_without_a_value_do_not_count(J):
+    data = frame(J, 6 * J).assign(x=lambda d: np.where(d["g"] == 0, 0.0, d["x"]))
+    design = build("y ~ 1 + (0 + x | g)", data)
+    assert StatisticsTails(reduce(design)).beside(np.eye(1)).exponent(0, np.ones(1)) == J - 1
 
 
 @pytest.mark.parametrize(("n", "found"), [(24, True), (48, False)])

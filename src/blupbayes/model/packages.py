@@ -138,9 +138,8 @@ def bambi_sds(design: DesignLike, wide: float, s_y: float) -> dict[str, dict[str
             wide if one else 2.5 * s_y / positive(sd, name, "Bambi")
             for name, one, sd in zip(group.names, ones, sds, strict=True)
         ]
-        out[group.name] = {
-            name: Distribution("HalfNormal", (s,)) for name, s in zip(group.names, scales, strict=True)
-        }
+        priors = [Distribution("HalfNormal", (s,)) for s in scales]
+        out[group.name] = dict(zip(group.names, priors, strict=True))
     return out
 
 
