@@ -22,6 +22,7 @@ from blupbayes.errors import (
     NewLevelError,
     PriorError,
     RowsNotKeptError,
+    TooLargeError,
 )
 from blupbayes.external import external
 from blupbayes.figure import figure
@@ -52,6 +53,7 @@ __all__ = [
     "Prior",
     "PriorError",
     "RowsNotKeptError",
+    "TooLargeError",
     "Wishart",
     "__version__",
     "anova",
