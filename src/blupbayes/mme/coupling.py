@@ -61,6 +61,9 @@ class SparseCoupling:
 
         ``blocks``: for each grouping factor of the tail its columns, and the (q_k, q_k) block of each of its levels.
         """
+        if all(len(T) == 1 for _, T in blocks):
+            lam = np.concatenate([np.full(s.stop - s.start, T[0, 0]) for s, T in blocks])
+            return np.asarray(self.values * lam[self.indices, None])
         out = np.empty_like(self.values)
         for columns, T in blocks:
             mine = (self.indices >= columns.start) & (self.indices < columns.stop)

@@ -112,6 +112,11 @@ def scaled(tail: Sequence[Span], M: Array, T: tuple[Array, ...], *, transposed: 
 
 def scale(tail: Sequence[Span], M: Array, T: tuple[Array, ...]) -> None:
     """M becomes Lam'M Lam (t, t) over the tail, in place, some rows at a time."""
+    if all(s.q == 1 for s in tail):
+        lam = np.repeat([T[s.group][0, 0] for s in tail], [s.J for s in tail])
+        M *= lam
+        M *= lam[:, None]
+        return
     for s in tail:
         for i in range(0, len(M), PANEL):
             rows = M[i : i + PANEL, s.slice]
