@@ -112,7 +112,7 @@ def reduce_batches(design: StreamedDesign, engine: Engine) -> Reduced:
     p, J = len(design.fixed_names), [J for J, _ in shapes]
     factor, rows = visit(design, engine, "factor", [partial(FactorPass, p, shapes), partial(RowSums, J)])
     regression, crosses = Regression.of(factor.R, factor.shift), factor.crosses()
-    layout = arrange(factor.D, crosses)
+    layout = arrange(factor.D, crosses, [g.name for g in design.groups], p + 1)
 
     def refine(group: int | None, F: Array) -> tuple[Array, Array]:
         (found,) = visit(design, engine, "basis", [partial(BasisPass, F, group, layout.offsets, shapes)])
