@@ -56,7 +56,8 @@ def _joined(runs: list[pd.Index[Any]]) -> pd.Index[Any]:
     """One after the other; Python strings stay the same objects, which `append` would copy into a text type."""
     if all(run.dtype == object for run in runs):
         return pd.Index(np.concatenate([run.to_numpy() for run in runs]), dtype=object)
-    return runs[0].append(runs[1:])
+    together: pd.Index[Any] = runs[0].append(runs[1:])
+    return together
 
 
 def distinct(series: pd.Series[Any]) -> tuple[Codes | slice, pd.Index[Any]]:

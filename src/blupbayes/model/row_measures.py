@@ -182,7 +182,7 @@ class RowTail:
     @property
     def rank(self) -> int:
         """f, its dimension."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     def exponent(self, group: int, combination: Array) -> int:
         """E of [E-TAIL] for a combination (q,) of the columns of one group."""
