@@ -54,9 +54,11 @@ class Codebook:
 
 def _joined(runs: list[pd.Index[Any]]) -> pd.Index[Any]:
     """One after the other; Python strings stay the same objects, which `append` would copy into a text type."""
+    together: pd.Index[Any]
     if all(run.dtype == object for run in runs):
-        return pd.Index(np.concatenate([run.to_numpy() for run in runs]), dtype=object)
-    together: pd.Index[Any] = runs[0].append(runs[1:])
+        together = pd.Index(np.concatenate([run.to_numpy() for run in runs]), dtype=object)
+    else:
+        together = runs[0].append(runs[1:])
     return together
 
 
