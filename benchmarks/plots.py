@@ -23,6 +23,7 @@ WORDS = {"reduce": "reduction", "fit": "fit", "integrate": "exact posterior"}
 AXES = {
     "rows": "rows",
     "levels": "levels, with random slopes",
+    "levels in a posterior": "levels, with random slopes",
     "smaller factor": "levels of the smaller of two crossed factors",
 }
 

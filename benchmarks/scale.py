@@ -52,7 +52,16 @@ class Growth(NamedTuple):
 
 FULL = (
     Growth("rows", "one_factor", tuple((10**k, 1_000) for k in (5, 6, 7, 8)), 0, 1_000_000),
-    Growth("levels", "one_factor", tuple((10_000_000, 10**k) for k in (3, 4, 5, 6)), 1, 10_000),
+    Growth(
+        "levels", "one_factor", tuple((10_000_000, 10**k) for k in (3, 4, 5, 6)), 1, 10_000, ("reduce", "fit")
+    ),
+    Growth(
+        "levels in a posterior",
+        "one_factor",
+        tuple((1_000_000, k) for k in (300, 1_000, 3_000, 10_000)),
+        1,
+        300,
+    ),
     Growth(
         "smaller factor",
         "crossed",
@@ -62,6 +71,7 @@ FULL = (
         ("reduce", "fit"),
     ),
 )
+LONG = 120.0  # seconds: what takes longer is measured once
 QUICK = (
     Growth("rows", "one_factor", ((100_000, 1_000), (300_000, 1_000), (1_000_000, 1_000)), 0, 100_000),
     Growth("levels", "one_factor", ((100_000, 1_000), (100_000, 3_000), (100_000, 10_000)), 1, 1_000),
@@ -162,7 +172,7 @@ def all_rows(
                 found = measured(growth, sizes, run, way, (path, small), limit)
                 print(", ".join(f"{k} {v}" for k, v in found.items() if v != ""), file=sys.stderr, flush=True)
                 yield found
-                if found["note"]:
+                if found["note"] or sum(float(found[stage] or 0) for stage in growth.stages) > LONG:
                     break
             if not keep and path != small:
                 Path(path).unlink()

@@ -36,6 +36,19 @@ def test_statistics_are_those_of_the_table(case: str, k: int) -> None:
     assert max(found.values()) <= SHARED, found
 
 
+@pytest.mark.parametrize("case", [name for name in CASES if name != "large crossed"])
+def test_statistics_from_dask_are_those_of_the_table(case: str) -> None:
+    import dask
+    import dask.dataframe as dd
+
+    formula, load, options = CASES[case]
+    (frame,) = shuffled(load(), 1)
+    with dask.config.set(scheduler="synchronous"):
+        there = bb.MixedModel.from_dask(formula, dd.from_pandas(frame, npartitions=7, sort=False), **options)
+    found = differences(there.statistics, bb.MixedModel(formula, load(), **options).statistics)
+    assert max(found.values()) <= SHARED, found
+
+
 @pytest.mark.parametrize("case", [name for name in CASES if name not in {"large crossed", "years"}])
 def test_answers_are_those_of_the_table(case: str) -> None:
     table, batches = both(case, 7)
