@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from streams import CASES, SHARED, differences, shuffled
 
 import blupbayes as bb
 from blupbayes.mme.passes import FactorPass, Regression
 from blupbayes.mme.sums import without
+from streams import CASES, SHARED, differences, shuffled
 
 SOME = ["slopes", "factors", "nearly inside", "aliased", "chain"]
 
