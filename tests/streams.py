@@ -76,7 +76,8 @@ def differences(one: Statistics, other: Statistics) -> dict[str, float]:
     out["Ze"] = share(one.ZQe[:, -1], other.ZQe[:, -1])
     eye = np.random.default_rng(0).standard_normal((one.layout.size, 3))
     out["ZZ"] = share(one.layout.multiply(eye), other.layout.multiply(eye))
-    out["outside"] = share(*(squared_outside(s) for s in (one, other)))
+    out["outside"] = share(*(squared(s, (s.core or s.first).within) for s in (one, other)))  # type: ignore[union-attr]
+    out["inside"] = share(*(squared(s, inside(s)) for s in (one, other)))
     out["size"] = share(*(np.concatenate([g.scale for g in s.groups]) for s in (one, other)))
     for k, (a, b) in enumerate(zip(one.start or (), other.start or (), strict=True)):
         out[f"start {k}"] = share(a, b)
@@ -97,10 +98,17 @@ def triangle(s: Statistics) -> np.ndarray:
     return np.where(np.diag(R) < 0, -1.0, 1.0)[:, None] * (Q.T @ s.R)
 
 
-def squared_outside(s: Statistics) -> np.ndarray:
-    """[X e]'(I - U U')[X e], which no turn changes, in units of the columns' norms."""
-    within = (s.core or s.first).within  # type: ignore[union-attr]
-    rows = np.hstack([within[:, :-1] @ s.R, within[:, -1:]])
+def inside(s: Statistics) -> np.ndarray:
+    """U'[Q e], a row per column of U."""
+    if s.core is not None:
+        return s.core.root_a[:, s.layout.size :]
+    assert s.first is not None
+    return s.first.inside.reshape(-1, s.first.inside.shape[2])
+
+
+def squared(s: Statistics, part: np.ndarray) -> np.ndarray:
+    """Squares and products of a part (k, r + 1) of [Q e], as one of [X e], in units of the whole columns' norms."""
+    rows = np.hstack([part[:, :-1] @ s.R, part[:, -1:]])
     size = np.append(np.linalg.norm(s.R, axis=0), np.sqrt(s.ee))
     return (rows / size).T @ (rows / size)
 
