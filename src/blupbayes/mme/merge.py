@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from blupbayes.mme.coupling import Cross
 from blupbayes.mme.layout import Layout, arrange
 from blupbayes.mme.least_squares import independent_columns
-from blupbayes.mme.linalg import transpose
-from blupbayes.mme.orthonormal import basis, nearly_dependent, triangular_root
+from blupbayes.mme.orthonormal import triangular_root
 from blupbayes.mme.pairs import joined
-from blupbayes.mme.sums import Range, Split, Sums
+from blupbayes.mme.sums import Range, Split, Sums, range_of
 
 __all__ = ["merged"]
 
@@ -126,85 +125,86 @@ def joint_split(
 ) -> Split:
     """[Q e] inside and outside the range of what the joint layout eliminates first."""
     group = layout.chain[0].group if layout.chain else None
-    A = layout.chain[0].D if layout.chain else layout.dense()
-    from_U, root = basis(A)
-    if group is None:
-        alive = root.any(axis=1)
-        from_U, root = from_U[:, alive], root[alive]
-    if all(site.sums.split.range.group == group for site in sites):
-        return from_sites(sites, layout, from_U, root, group)
-    return from_products(Range(group, from_U, root), layout, ZQe, ee)
+    if any(site.sums.split.range.group != group for site in sites):
+        A = layout.dense() if group is None else D[group]
+        of = range_of(layout, lambda _, F: (transposed(F) @ A @ F, transposed(F) @ A))
+        return from_products(of, layout, ZQe, ee)
+    views = [View.of(site, layout, group) for site in sites]
+
+    def rows(_: int | None, F: Array) -> tuple[Array, Array]:
+        """(Z F)'(Z F) and (Z F)'Z, from the sites' own bases."""
+        gram, product = np.zeros((*F.shape[:-2], F.shape[-1], F.shape[-1])), np.zeros_like(transposed(F))
+        for view in views:
+            W = view.links(F)
+            view.add(gram, transposed(W) @ W)
+            view.add(product, transposed(W) @ view.root)
+        return gram, product
+
+    return from_sites(views, layout, range_of(layout, rows))
 
 
-def in_joint(site: Site, layout: Layout, group: int | None) -> tuple[Array, Array]:
-    """The site's root in the columns of the joint range, and which of its levels are meant."""
-    root = site.sums.split.range.root
-    if group is not None:
-        return root, np.asarray(site.places[group])
-    columns = [
-        o + (place[:, None] * q + np.arange(q)).ravel()
-        for o, place, (_, q) in zip(layout.offsets, site.places, layout.shapes, strict=True)
-    ]
-    own = arrange(site.sums.D, site.sums.crosses)
-    order = np.empty(own.size, dtype=np.intp)
-    for o, (J, q), where in zip(own.offsets, own.shapes, columns, strict=True):
-        order[o : o + J * q] = where
-    full = np.zeros((len(root), layout.size))
-    full[:, order] = root
-    return full, np.zeros(0, dtype=np.intp)
+def transposed(x: Array) -> Array:
+    """The last two axes exchanged."""
+    return np.swapaxes(x, -1, -2)
 
 
-def from_sites(sites: Sequence[Site], layout: Layout, from_U: Array, root: Array, group: int | None) -> Split:
+@dataclass(frozen=True, eq=False)
+class View:
+    """A site in the columns of the joint range.
+
+    ``root``: its own, (J_s, q, q) or (k, q); ``levels`` (J_s,): which joint levels it has, None where all of Z is one
+    block.
+    """
+
+    site: Site
+    root: Array
+    levels: Index | None
+
+    @classmethod
+    def of(cls, site: Site, layout: Layout, group: int | None) -> View:
+        """The site's root, its columns in joint places."""
+        root = site.sums.split.range.root
+        if group is not None:
+            return cls(site, root, site.places[group])
+        own = arrange(site.sums.D, site.sums.crosses)
+        full = np.zeros((len(root), layout.size))
+        for mine, there, place, (J, q) in zip(
+            own.offsets, layout.offsets, site.places, own.shapes, strict=True
+        ):
+            full[:, there + (place[:, None] * q + np.arange(q)).ravel()] = root[:, mine : mine + J * q]
+        return cls(site, full, None)
+
+    def links(self, F: Array) -> Array:
+        """The site's own basis times this is Z F."""
+        return np.asarray(self.root @ (F if self.levels is None else F[self.levels]))
+
+    def add(self, total: Array, part: Array) -> None:
+        """Add what belongs to the site's levels."""
+        total[... if self.levels is None else self.levels] += part
+
+    @property
+    def inside(self) -> Array:
+        """Its own U'[Q e], of the joint [Q e]."""
+        return np.asarray(self.site.sums.split.inside @ self.site.V)
+
+
+def from_sites(views: Sequence[View], layout: Layout, of: Range) -> Split:
     """From the sites' own splits, whose ranges are of the same kind: what a site has inside its own range and the
     joint range does not hold is added to what is outside."""
-    owns, lefts, links = [], [], []
-    for site in sites:
-        own, levels = in_joint(site, layout, group)
-        owns.append((own, levels))
-        links.append(own @ (from_U[levels] if group is not None else from_U))
-    joint_U, joint_root, links = refined_links(from_U, root, owns, links, group)
-    m = sites[0].V.shape[1]
-    inside = np.zeros((*joint_root.shape[:-1], m))
-    mine = [site.sums.split.inside @ site.V for site in sites]
-    for (_, levels), W, x in zip(owns, links, mine, strict=True):
-        if group is None:
-            inside += W.T @ x
-        else:
-            inside[levels] += transpose(W) @ x
-    stack, outside = np.zeros((m, m)), [np.zeros((J, q, m)) for J, q in layout.shapes]
-    for site, (_, levels), W, x in zip(sites, owns, links, mine, strict=True):
-        rest = x - W @ (inside[levels] if group is not None else inside)
-        stack = triangular_root(np.vstack([stack, site.sums.split.root @ site.V, rest.reshape(-1, m)]))
-        if group is not None:
-            lefts.append(left_of(site, layout, group, rest))
-    outside = added(lefts) if lefts else outside
-    return Split(Range(group, joint_U, joint_root), inside, stack, tuple(outside))
-
-
-def refined_links(
-    from_U: Array, root: Array, owns: Sequence[tuple[Array, Array]], links: list[Array], group: int | None
-) -> tuple[Array, Array, list[Array]]:
-    """The joint basis, made orthonormal by the sites' own ones where columns nearly depend on each other."""
-    length = np.linalg.norm(root, axis=-2)
-    if not nearly_dependent(from_U, length):
-        return from_U, root, links
-    for _ in range(2):
-        gram = np.zeros((*from_U.shape[:-2], from_U.shape[-1], from_U.shape[-1]))
-        product = np.zeros((*from_U.shape[:-2], from_U.shape[-1], from_U.shape[-2]))
-        for (own, levels), W in zip(owns, links, strict=True):
-            if group is None:
-                gram += W.T @ W
-                product += W.T @ own
-            else:
-                gram[levels] += transpose(W) @ W
-                product[levels] += transpose(W) @ own
-        values, vectors = np.linalg.eigh(gram)
-        alive = values > 0.1
-        scale = np.where(alive, 1.0 / np.sqrt(np.where(alive, values, 1.0)), 0.0)
-        inverse = (vectors * scale[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-        from_U, root = from_U @ inverse, inverse @ product
-        links = [own @ (from_U[levels] if group is not None else from_U) for own, levels in owns]
-    return from_U, root, links
+    m = views[0].site.V.shape[1]
+    inside, root = np.zeros((*of.root.shape[:-1], m)), np.zeros((m, m))
+    links = [view.links(of.from_U) for view in views]
+    for view, W in zip(views, links, strict=True):
+        view.add(inside, transposed(W) @ view.inside)
+    outside = [np.zeros((J, q, m)) for J, q in layout.shapes]
+    for view, W in zip(views, links, strict=True):
+        rest = view.inside - W @ (inside if view.levels is None else inside[view.levels])
+        root = triangular_root(
+            np.vstack([root, view.site.sums.split.root @ view.site.V, rest.reshape(-1, m)])
+        )
+        if of.group is not None:
+            outside = added([outside, left_of(view.site, layout, of.group, rest)])
+    return Split(of, inside, root, tuple(outside))
 
 
 def left_of(site: Site, layout: Layout, group: int, rest: Array) -> list[Array]:
@@ -215,7 +215,7 @@ def left_of(site: Site, layout: Layout, group: int, rest: Array) -> list[Array]:
     inside = split.range.from_U @ rest
     for (i, j), cross in site.sums.crosses.items():
         if i == group:
-            np.add.at(left[j], cross.cols, transpose(cross.values) @ inside[cross.rows])
+            np.add.at(left[j], cross.cols, transposed(cross.values) @ inside[cross.rows])
         elif j == group:
             np.add.at(left[i], cross.rows, cross.values @ inside[cross.cols])
     return site.spread(left, layout.shapes)
