@@ -2,7 +2,7 @@
 
 Each site brings its own least-squares fit, so nothing is ever subtracted that is large: with Q_s the basis of site s,
 the rows of the joint basis are Q_s P_s, where the P_s are the halves of an orthonormal basis of the stacked factors,
-and a residual of the joint fit is the site's own plus Q_s times the residual of the stacked system [E-MODEL].
+and a residual of the joint fit is the site's own plus Q_s times the residual of the stacked system [E-SITES].
 """
 
 from __future__ import annotations

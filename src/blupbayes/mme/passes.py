@@ -2,7 +2,7 @@
 
 The first of them stacks triangular factors of [X 1 y] batch by batch and sums Z'WZ; the second knows R and sums
 Z'W[Q e], Q = X R^-1, and what is left of [Q e] outside the range of the first block. All are sums or stacks, so they
-do not depend on the order of the batches but for rounding [E-MODEL].
+do not depend on the order of the batches but for rounding [E-BATCHES].
 """
 
 from __future__ import annotations

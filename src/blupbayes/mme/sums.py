@@ -144,7 +144,7 @@ def sums_of(
     approximate: Array,
     product: ProductPass,
 ) -> Sums:
-    """Put the passes together, and put right what rounding has left in them.
+    """Put the passes together, and put right what rounding has left in them [E-BATCHES].
 
     Q'Q and Q'e differ from I and 0 by rounding times the condition of X, and the cuts of the last pass were made with
     an approximate U'[Q e]; both were summed from the rows, so one linear correction brings all digits back.

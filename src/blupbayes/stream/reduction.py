@@ -107,7 +107,7 @@ class MedianPass:
 
 
 def reduce_batches(design: StreamedDesign, engine: Engine) -> Reduced:
-    """Visit the batches twice, four times where columns of Z nearly depend on each other [E-MODEL]."""
+    """Visit the batches twice, four times where columns of Z nearly depend on each other [E-BATCHES]."""
     shapes = [(len(g.levels), len(g.names)) for g in design.groups]
     p, J = len(design.fixed_names), [J for J, _ in shapes]
     factor, rows = visit(design, engine, "factor", [partial(FactorPass, p, shapes), partial(RowSums, J)])
