@@ -73,7 +73,7 @@ def test_any_frame_will_do():
 
 def test_the_rows_are_reduced_once(rail, monkeypatch):
     assert rail.statistics is rail.statistics
-    monkeypatch.setattr("blupbayes.mixed_model.reduce", None)
+    monkeypatch.setattr("blupbayes.mixed_model.reduced", None)
     rail.fit("ML"), rail.fit("REML"), rail.solve(VAR), rail.kappa_path(VAR, [0])
 
 
