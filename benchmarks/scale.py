@@ -6,8 +6,8 @@ Part of run.py; alone:
     python benchmarks/scale.py --largest 1e7           no more rows than that
     python benchmarks/scale.py --in-memory             from tables in memory, not from Parquet in batches
 
-Data are those of scale_data.py. A process imports, then runs a small model of the same kind (start-up: compiled code
-is loaded, reported apart), then the three stages; peak memory is read after each. Everything measured goes to
+Data are those of scale_data.py. A process imports, then runs a model of one batch of the same kind (start-up: compiled
+code is loaded, memory is taken for the first time; reported apart), then the three stages; peak memory is read after each. Everything measured goes to
 scale.csv, which plots.py draws.
 """
 
@@ -36,7 +36,10 @@ COLUMNS = (
 )  # fmt: skip
 STAGES = ("reduce", "fit", "integrate")
 FORMULAS = {"one_factor": "y ~ x + (x | g)", "crossed": "y ~ x + (1 | a) + (1 | b)"}
-SMALL = {"one_factor": (20_000, 2_000), "crossed": (20_000, 2_000, 200)}  # large enough for the compiled code
+SMALL = {
+    "one_factor": (500_000, 2_000),
+    "crossed": (500_000, 2_000, 200),
+}  # one batch: compiled code, and memory
 
 
 class Growth(NamedTuple):

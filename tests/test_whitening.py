@@ -78,6 +78,6 @@ def test_starts_scale_with_the_units():
 def test_a_start_outside_the_prior_is_left_to_the_prior():
     design = build("y ~ x + (x | g)", frame())
     prior = Prior(residual="Uniform(0, 0.001)", sd={"g": {"x": "HalfFlat on variance"}}).resolve(design)
-    start = starting_point(design, prior, ["beta", "sd_g_0", "sd_g_1_squared"])
+    start = starting_point(design, prior, ["beta", "sigma", "sd_g_0", "sd_g_1_squared"])
     assert set(start) == {"beta", "sd_g_0", "sd_g_1_squared"}
     np.testing.assert_allclose(start["sd_g_1_squared"], prior.groups[0].scales[1] ** 2, rtol=1e-12)
