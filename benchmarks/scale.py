@@ -7,8 +7,8 @@ Part of run.py; alone:
     python benchmarks/scale.py --in-memory             from tables in memory, not from Parquet in batches
 
 Data are those of scale_data.py. A process imports, then runs a model of one batch of the same kind (start-up: compiled
-code is loaded, memory is taken for the first time; reported apart), then the three stages; peak memory is read after each. Everything measured goes to
-scale.csv, which plots.py draws.
+code is loaded, memory is taken for the first time; reported apart), then the stages; peak memory is read after each.
+Everything measured goes to scale.csv, which plots.py draws.
 """
 
 from __future__ import annotations
