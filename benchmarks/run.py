@@ -29,7 +29,13 @@ from fit import Budget
 from peers import Peers, find, machine
 from process import HERE, THREADS, measure
 
-PARTS = {"fit": "Fits", "posterior": "Posteriors", "start": "Start-up", "scale": "Scale"}
+PARTS = {
+    "fit": "Fits",
+    "posterior": "Posteriors",
+    "start": "Start-up",
+    "scale": "Scale",
+    "large": "Large data",
+}
 TITLE = (
     "# Results\n\nWritten by `benchmarks/run.py`; what the words mean stands in [README.md](README.md). x: how many "
     "times longer than\nblupbayes in the same run, below 1 where a peer is faster. Triples are median [minimum, "
@@ -43,7 +49,7 @@ def options() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="one round, small sizes, short limits")
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (all)")
+    parser.add_argument("--only", help="parts, with commas (all)")
     parser.add_argument("--data", nargs="+", choices=list(CASES), default=list(CASES), help="of the fits")
     parser.add_argument("--peer-python", metavar="PATH", action="append", default=[], help="may be repeated")
     parser.add_argument("--bambi-python", metavar="PATH", help="a Python that has Bambi")
@@ -53,6 +59,10 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=float, help="seconds after which a fit is given up (300; quick: 60)")
     parser.add_argument("--folder", help="keep the large data here (default: a temporary folder)")
     parser.add_argument("--largest", type=float, default=1e8, help="rows of the scale part (1e8)")
+    growths = [growth.name for growth in scale.FULL]
+    parser.add_argument(
+        "--growth", nargs="+", choices=growths, default=[], help="of the scale part (all; the others stay)"
+    )
     parser.add_argument("--in-memory", action="store_true", help="scale: from tables, not from batches")
     parser.add_argument("--output", default=str(HERE / "RESULTS.md"), metavar="FILE")
     return parser
@@ -78,14 +88,13 @@ def posterior(arguments: argparse.Namespace, peers: Peers) -> tuple[list[str], b
     return ([f"**{found['failed']}**"], False) if "failed" in found else (found["lines"], found["agree"])
 
 
-def at_scale(arguments: argparse.Namespace, peers: Peers) -> tuple[list[str], bool]:
-    """Growth with rows and levels, then the large data sets beside the peers."""
+def at_scale(arguments: argparse.Namespace) -> list[str]:
+    """Growth with rows and levels."""
     way = "memory" if arguments.in_memory else "batches"
     runs, limit = budget(arguments).rounds, 6 * budget(arguments).limit
-    lines = scale.section(arguments.quick, runs, way, arguments.folder, arguments.largest, limit)
-    names = [] if arguments.quick else list(SCALE)
-    beside, fine = fit.section(peers, names, budget(arguments)) if names else ([], True)
-    return [*lines, "", *beside], fine
+    return scale.section(
+        arguments.quick, runs, way, arguments.folder, arguments.largest, limit, arguments.growth
+    )
 
 
 def parts(arguments: argparse.Namespace, peers: Peers) -> dict[str, Callable[[], tuple[list[str], bool]]]:
@@ -95,7 +104,8 @@ def parts(arguments: argparse.Namespace, peers: Peers) -> dict[str, Callable[[],
         "fit": lambda: fit.section(peers, arguments.data, amount),
         "posterior": lambda: posterior(arguments, peers),
         "start": lambda: (start.section(peers, amount), True),
-        "scale": lambda: at_scale(arguments, peers),
+        "scale": lambda: (at_scale(arguments), True),
+        "large": lambda: fit.section(peers, list(SCALE), amount),
     }
 
 
@@ -128,7 +138,11 @@ def main() -> int:
     if arguments.threads:
         os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
     peers = find(arguments.peer_python, arguments.bambi_python)
-    chosen = arguments.only.split(",")
+    chosen = (
+        arguments.only.split(",")
+        if arguments.only
+        else [p for p in PARTS if not (arguments.quick and p == "large")]
+    )
     if unknown := [part for part in chosen if part not in PARTS]:
         sys.exit(f"--only {','.join(unknown)}: there is {', '.join(PARTS)}")
     output, fine = Path(arguments.output), True

@@ -262,17 +262,33 @@ def write(rows: Iterable[Found]) -> None:
         writer.writerows(rows)
 
 
-def section(quick: bool, runs: int, way: str, folder: str | None, largest: float, limit: float) -> list[str]:
-    """Measure and make the Markdown; write scale.csv and the figures, unless it is quick."""
+def section(
+    quick: bool,
+    runs: int,
+    way: str,
+    folder: str | None,
+    largest: float,
+    limit: float,
+    only: Sequence[str] = (),
+) -> list[str]:
+    """Measure and make the Markdown; write scale.csv and the figures, unless it is quick.
+
+    ``only``: names of growths; the others stay as they are in scale.csv.
+    """
     growths = capped(QUICK if quick else FULL, largest)
+    chosen = [growth for growth in growths if not only or growth.name in only]
+    names = [growth.name for growth in chosen]
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(folder or temporary)
-        rows = list(all_rows(growths, runs, way, place, folder is not None, limit))
+        rows = list(all_rows(chosen, runs, way, place, folder is not None, limit))
     if not quick:
+        kept = [one for one in read() if one["growth"] not in names] if CSV.exists() and only else []
+        rows = sorted([*kept, *rows], key=lambda one: [growth.name for growth in FULL].index(one["growth"]))
         write(rows)
     lines = []
     for growth in growths:
-        lines += [what(growth), "", *table(rows, growth), ""]
+        if any(one["growth"] == growth.name for one in rows):
+            lines += [what(growth), "", *table(rows, growth), ""]
     return lines if quick else [*lines, *figures()]
 
 
@@ -301,6 +317,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--largest", type=float, default=1e8, help="rows (1e8)")
+    parser.add_argument("--growth", nargs="+", choices=[growth.name for growth in FULL], default=[])
     parser.add_argument("--folder", help="keep the data here (default: a temporary folder)")
     parser.add_argument("--limit", type=float, default=1800, help="seconds of one process (1800)")
     parser.add_argument("--in-memory", action="store_true")
@@ -315,4 +332,5 @@ if __name__ == "__main__":
             print(json.dumps(so_far), flush=True)
     else:
         way = "memory" if given.in_memory else "batches"
-        print("\n".join(section(given.quick, given.runs, way, given.folder, given.largest, given.limit)))
+        amount = (given.runs, way, given.folder, given.largest, given.limit, given.growth)
+        print("\n".join(section(given.quick, *amount)))
