@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,9 @@ from blupbayes.mme.kernels import add_level_sums, subtract_level_rows
 from blupbayes.mme.least_squares import independent_columns
 from blupbayes.mme.orthonormal import triangular_root
 from blupbayes.mme.pairs import Pairs
+from blupbayes.model.chunk import Chunk
 
-__all__ = ["BasisPass", "ChunkLike", "FactorPass", "ProductPass", "Regression"]
+__all__ = ["BasisPass", "FactorPass", "ProductPass", "Regression"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -31,27 +31,10 @@ SMALL = 100_000  # sums of so few numbers are made for each batch and then added
 INSIDE = 1e-12  # of the norm of a constant: what X leaves of it is rounding
 
 
-class ChunkLike(Protocol):
-    """The rows of one batch in the coding of the model."""
-
-    @property
-    def y(self) -> Array: ...
-    @property
-    def X(self) -> Array: ...
-    @property
-    def codes(self) -> Sequence[Index]: ...
-    @property
-    def columns(self) -> Sequence[Array]: ...
-    @property
-    def weights(self) -> Array | None: ...
-    @property
-    def offset(self) -> Array | None: ...
-
-
 class Rows:
     """The rows of a batch, weights applied: Z of every group, X and y minus offset."""
 
-    def __init__(self, chunk: ChunkLike) -> None:
+    def __init__(self, chunk: Chunk) -> None:
         root = None if chunk.weights is None else np.sqrt(chunk.weights)
         self.n, self.codes = len(chunk.y), chunk.codes
         y = chunk.y if chunk.offset is None else chunk.y - chunk.offset
@@ -100,7 +83,7 @@ class FactorPass:
             for i, j in itertools.combinations(range(len(shapes)), 2)
         }
 
-    def add(self, chunk: ChunkLike) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add the rows of one batch."""
         rows = Rows(chunk)
         if not rows.n:
@@ -206,7 +189,7 @@ class ProductPass:
     def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"regression": None, "cuts": ()}
 
-    def add(self, chunk: ChunkLike) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add the rows of one batch."""
         rows = Rows(chunk)
         if not rows.n:
@@ -216,7 +199,7 @@ class ProductPass:
         left = Qe.copy()
         for codes, Z, cut in zip(rows.codes, rows.Z, self.cuts, strict=True):
             if cut is not None:
-                subtract_level_rows(left, codes, np.ascontiguousarray(Z), cut)
+                subtract_level_rows(left, codes, Z, cut)
         self.gram += Qe.T @ Qe
         self.root = stacked(self.root, left)
         for k, (codes, Z) in enumerate(zip(rows.codes, rows.Z, strict=True)):
@@ -247,7 +230,7 @@ class BasisPass:
         self.gram = np.zeros((*lead, F.shape[-1], F.shape[-1]))
         self.product = np.zeros((*lead, F.shape[-1], F.shape[-2]))
 
-    def add(self, chunk: ChunkLike) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add the rows of one batch."""
         rows = Rows(chunk)
         self.n += rows.n

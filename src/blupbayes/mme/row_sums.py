@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blupbayes.mme.order_statistics import UpperHalves
-from blupbayes.mme.passes import ChunkLike
+from blupbayes.model.chunk import Chunk
 from blupbayes.model.measures import ColumnMoments
 
 __all__ = ["RowSums"]
@@ -30,7 +30,7 @@ class RowSums:
         self.counts, self.sums = [np.zeros(j) for j in J], [np.zeros(j) for j in J]
         self.halves = UpperHalves()
 
-    def add(self, chunk: ChunkLike) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add the rows of one batch."""
         if not len(chunk.y):
             return

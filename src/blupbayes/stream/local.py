@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
 
-import pandas as pd
-
+from blupbayes.model.batches import Batches
 from blupbayes.progress import progress
 from blupbayes.stream.passes import Pass, add_batch
 
 __all__ = ["LocalEngine"]
-
-
-class Batches(Protocol):
-    """Frames that can be read again and again."""
-
-    @property
-    def n_rows(self) -> int | None:
-        """Rows in all, where that is known before reading."""
-
-    def frames(self, columns: Sequence[str]) -> Generator[tuple[int, pd.DataFrame]]:
-        """Number from 1 and rows of every batch, with these columns."""
-
-    def describe(self, number: int) -> str:
-        """What a batch is called."""
 
 
 @dataclass(frozen=True, eq=False)
