@@ -1,4 +1,4 @@
-"""Reduce once: a Design -> Statistics, the sufficient statistics of the model; the only file that sees the rows.
+"""Reduce once: a Design -> Statistics, the sufficient statistics of the model, from rows in memory.
 
 X = Q R by Householder reflections, e = y - X beta_ols; what is kept is R, beta_ols, e'e and the
 cross-products of Z with itself, with Q and with e. Z'X, X'X and y'y are never formed: squaring them loses
